@@ -1,0 +1,1 @@
+//! Benchmarks of the dlms workspace beside their floors.

@@ -1,0 +1,3 @@
+//! The `dlms` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Two complete meter models and a laboratory meter, built from the COSEM interface classes.

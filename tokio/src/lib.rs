@@ -1,0 +1,1 @@
+//! Async transports, client, listener and server for DLMS/COSEM head-ends on tokio.
