@@ -1,0 +1,432 @@
+//! Security bound to APDUs: the only place where keys and APDUs meet (IEC 62056-5-3, clause 5).
+//!
+//! A protected APDU travels in an envelope:
+//!
+//! | envelope | octets |
+//! | --- | --- |
+//! | service-specific, global or dedicated key | `tag ‖ length ‖ content` |
+//! | general-glo-ciphering `DB`, general-ded-ciphering `DC` | `tag ‖ 08 title ‖ length ‖ content` |
+//!
+//! with `content = SC ‖ IC ‖ information or ciphertext ‖ [tag]`. What is required comes from this side's configuration
+//! alone; what arrives is only compared with it. The order on reception is fixed: structure, titles, security control,
+//! key, counter, tag, then the counter is recorded, and only then is the plain APDU looked at.
+
+use core::ops::Range;
+
+use dlms_axdr::{BufferFull, DecodeError, DecodeErrorKind, Encoder, Reader};
+use dlms_security::{
+    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, KeySet, PeerWindows,
+    Protection, Protector, ReplayWindow, Requirement, SecurityControl, SecurityError, SecurityHeader,
+    SecuritySuite, SendCounter, SystemTitle,
+};
+use thiserror::Error;
+
+const GENERAL_GLO_CIPHERING: u8 = 0xDB;
+const GENERAL_DED_CIPHERING: u8 = 0xDC;
+
+/// Octets that an envelope needs before the plain APDU: tag, title, length, security header.
+pub(crate) const HEADROOM: usize = 1 + 9 + 5 + 5;
+/// Octets that protection adds after the plain APDU: the authentication tag.
+pub(crate) const TAILROOM: usize = 12;
+
+/// How many peers a key's replay windows are kept for.
+pub const PEERS: usize = 8;
+
+/// How far an APDU without an authentication tag may move a replay window.
+const UNAUTHENTICATED_JUMP: u32 = 256;
+
+/// Which key protects an APDU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyClass {
+    /// The global key of the security setup.
+    Global,
+    /// The dedicated key of the association.
+    Dedicated,
+}
+
+/// How a protected APDU is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Whether the general form (`DB`, `DC`) is used, which carries the sender's title and any APDU.
+    pub general: bool,
+    /// The key that is used.
+    pub key: KeyClass,
+}
+
+impl Envelope {
+    /// The service-specific form under the global key.
+    pub const GLOBAL: Self = Self { general: false, key: KeyClass::Global };
+
+    /// How many octets this envelope adds to a plain APDU of `length` octets at most.
+    pub(crate) const fn overhead(self, protection: Protection, length: usize) -> usize {
+        let tag = if protection.contains(Protection::AUTHENTICATED) { TAILROOM } else { 0 };
+        let title = if self.general { 9 } else { 0 };
+        let length_octets = match length + 5 + tag {
+            ..=0x7F => 1,
+            ..=0xFF => 2,
+            ..=0xFFFF => 3,
+            _ => 5,
+        };
+        1 + title + length_octets + 5 + tag
+    }
+}
+
+/// Why an APDU could not be opened or sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProtectionError {
+    /// The APDU came unprotected, or less protected than this side demands.
+    #[error("protection is required")]
+    Required,
+    /// The envelope does not decode.
+    #[error("malformed envelope: {0}")]
+    Malformed(#[from] DecodeError),
+    /// The carried system title is not the peer's, or it is our own.
+    #[error("wrong system title")]
+    WrongTitle,
+    /// No key for this envelope.
+    #[error("no key")]
+    NoKey,
+    /// The APDU inside is not the one that the outer tag names.
+    #[error("the protected APDU is not the one announced")]
+    WrongService,
+    /// The counter is not above the last one accepted; the lowest acceptable one is given.
+    #[error("replayed invocation counter, lowest acceptable is {0}")]
+    Replay(u32),
+    /// The security layer refused.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
+    /// The buffer is too small for the envelope.
+    #[error("buffer too small for the protected APDU")]
+    BufferFull,
+}
+
+impl From<BufferFull> for ProtectionError {
+    fn from(_: BufferFull) -> Self {
+        Self::BufferFull
+    }
+}
+
+/// A key with everything that must live as long as it: our send counter and the peers' replay windows.
+pub(crate) struct KeyState<P: CryptoProvider> {
+    key: P::AeadKey,
+    id: CounterId,
+    send: SendCounter,
+    windows: PeerWindows<PEERS>,
+}
+
+/// The keys of one security setup, with their counters. It outlives associations: replay windows and the send counter
+/// belong to the key, not to an association.
+pub struct SecurityContext<P: CryptoProvider> {
+    suite: SecuritySuite,
+    own_title: SystemTitle,
+    authentication_key: AuthenticationKey,
+    unicast: KeyState<P>,
+}
+
+/// A key of one association, both counters starting at 0.
+pub(crate) struct DedicatedKey<P: CryptoProvider> {
+    key: P::AeadKey,
+    next: u32,
+    window: ReplayWindow,
+}
+
+impl<P: CryptoProvider> DedicatedKey<P> {
+    pub(crate) fn new(provider: &P, suite: SecuritySuite, key: &[u8]) -> Result<Self, SecurityError> {
+        if key.len() != suite.key_len() {
+            return Err(SecurityError::KeyLength);
+        }
+        Ok(Self {
+            key: provider.aead_key(suite, key)?,
+            next: 0,
+            window: ReplayWindow::new(InvocationCounter::new(0)),
+        })
+    }
+
+    fn next_counter(&mut self) -> Result<InvocationCounter, SecurityError> {
+        let counter = self.next;
+        self.next = counter.checked_add(1).ok_or(SecurityError::CounterExhausted)?;
+        Ok(InvocationCounter::new(counter))
+    }
+}
+
+/// What was found in a received APDU.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    /// Where the plain APDU is.
+    pub(crate) apdu: Range<usize>,
+    /// What it was carried in; `None` if it came plain.
+    pub(crate) envelope: Option<Envelope>,
+    /// The protection that was verified and removed.
+    pub(crate) protection: Protection,
+    /// The counter it carried, if it was protected.
+    pub(crate) counter: Option<InvocationCounter>,
+    /// The lowest acceptable counter before this APDU was accepted.
+    pub(crate) floor_before: InvocationCounter,
+}
+
+impl<P: CryptoProvider> SecurityContext<P> {
+    /// The context of one security setup: its suite, our own title, the global unicast encryption key and the global
+    /// authentication key.
+    ///
+    /// `id` names the key towards the [`CounterStore`]; `reserved` is the ceiling that the store holds for it (0 for a
+    /// new key). Sending begins there, so that no counter is used twice.
+    ///
+    /// # Errors
+    /// A key's length does not fit the suite.
+    pub fn new(
+        provider: &P,
+        suite: SecuritySuite,
+        own_title: SystemTitle,
+        encryption_key: &[u8],
+        authentication_key: AuthenticationKey,
+        id: CounterId,
+        reserved: u32,
+    ) -> Result<Self, SecurityError> {
+        if encryption_key.len() != suite.key_len() {
+            return Err(SecurityError::KeyLength);
+        }
+        Ok(Self {
+            suite,
+            own_title,
+            authentication_key,
+            unicast: KeyState {
+                key: provider.aead_key(suite, encryption_key)?,
+                id,
+                send: SendCounter::new(reserved),
+                windows: PeerWindows::new(),
+            },
+        })
+    }
+
+    /// The suite of the setup.
+    pub const fn suite(&self) -> SecuritySuite {
+        self.suite
+    }
+
+    /// Our own system title.
+    pub const fn own_title(&self) -> SystemTitle {
+        self.own_title
+    }
+
+    /// The lowest counter that is accepted from `peer`.
+    pub fn lowest_acceptable(&self, peer: SystemTitle) -> InvocationCounter {
+        self.unicast.windows.lowest_acceptable(peer)
+    }
+
+    /// Sets the lowest counter that is accepted from `peer`, as it was stored before a restart.
+    ///
+    /// # Errors
+    /// The table of peers is full.
+    pub fn restore_window(&mut self, peer: SystemTitle, lowest: InvocationCounter) -> Result<(), SecurityError> {
+        self.unicast.windows.restore(peer, lowest)
+    }
+
+    /// The key, its counters and the authentication key, for a handshake proof.
+    pub(crate) fn proof_material(&mut self) -> (&P::AeadKey, &AuthenticationKey, &mut PeerWindows<PEERS>) {
+        (&self.unicast.key, &self.authentication_key, &mut self.unicast.windows)
+    }
+
+    /// The next counter of the global key.
+    pub(crate) fn next_counter(&mut self, store: &mut dyn CounterStore) -> Result<InvocationCounter, SecurityError> {
+        self.unicast.send.next(self.unicast.id, store)
+    }
+
+    /// Opens a received APDU in place.
+    ///
+    /// A plain APDU passes only if `required` is empty. Nothing but the replay window changes, and that only after the
+    /// tag has matched.
+    pub(crate) fn open(
+        &mut self,
+        provider: &P,
+        dedicated: Option<&mut DedicatedKey<P>>,
+        peer: SystemTitle,
+        required: Protection,
+        apdu: &mut [u8],
+    ) -> Result<Opened, ProtectionError> {
+        let Some(parsed) = Parsed::from_octets(apdu)? else {
+            if !required.is_empty() {
+                return Err(ProtectionError::Required);
+            }
+            return Ok(Opened {
+                apdu: 0..apdu.len(),
+                envelope: None,
+                protection: Protection::empty(),
+                counter: None,
+                floor_before: InvocationCounter::new(0),
+            });
+        };
+        if peer == self.own_title || parsed.title.is_some_and(|title| title != peer) {
+            return Err(ProtectionError::WrongTitle);
+        }
+        let content = &mut apdu[parsed.content.clone()];
+        let header = SecurityHeader::parse(content)?;
+        Requirement { suite: self.suite, protection: required, key_set: KeySet::Unicast }
+            .check(header.control)?;
+        let mut dedicated = dedicated;
+        let (key, window) = match (parsed.envelope.key, dedicated.as_deref_mut()) {
+            (KeyClass::Global, _) => (&self.unicast.key, self.unicast.windows.window(peer)),
+            (KeyClass::Dedicated, Some(dedicated)) => (&dedicated.key, dedicated.window),
+            (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
+        };
+        let floor_before = window.lowest_acceptable();
+        window.check(header.counter).map_err(|_| ProtectionError::Replay(floor_before.value()))?;
+        if header.control.protection() == Protection::ENCRYPTED {
+            // Without a tag anybody can forge the counter: such an APDU is taken only where this side asked for
+            // encryption alone, and may not push the window far.
+            if required != Protection::ENCRYPTED {
+                return Err(ProtectionError::Required);
+            }
+            if header.counter.value() - floor_before.value() > UNAUTHENTICATED_JUMP {
+                return Err(ProtectionError::Replay(floor_before.value()));
+            }
+        }
+        let protector = Protector { provider, key, authentication_key: &self.authentication_key };
+        let plain = protector.unprotect(peer, &[], content)?;
+        let plain_length = plain.len();
+        let inner_tag = plain.first().copied();
+        match (parsed.envelope.key, dedicated) {
+            (KeyClass::Global, _) => self.unicast.windows.accept(peer, header.counter)?,
+            (KeyClass::Dedicated, Some(dedicated)) => dedicated.window.accept(header.counter)?,
+            (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
+        }
+        if parsed.inner_tag.is_some_and(|announced| inner_tag != Some(announced)) {
+            return Err(ProtectionError::WrongService);
+        }
+        let start = parsed.content.start + SecurityHeader::LENGTH;
+        Ok(Opened {
+            apdu: start..start + plain_length,
+            envelope: Some(parsed.envelope),
+            protection: header.control.protection(),
+            counter: Some(header.counter),
+            floor_before,
+        })
+    }
+
+    /// Seals the plain APDU at `apdu` of `buffer` in place and returns where the protected one is. The octets
+    /// [`HEADROOM`] before and [`TAILROOM`] behind it are used.
+    #[allow(clippy::too_many_arguments, reason = "what a protected APDU depends on")]
+    pub(crate) fn seal(
+        &mut self,
+        provider: &P,
+        store: &mut dyn CounterStore,
+        dedicated: Option<&mut DedicatedKey<P>>,
+        envelope: Envelope,
+        protection: Protection,
+        buffer: &mut [u8],
+        apdu: Range<usize>,
+    ) -> Result<Range<usize>, ProtectionError> {
+        let plain_tag = *buffer.get(apdu.start).ok_or(ProtectionError::BufferFull)?;
+        let service_tag = service_specific_tag(plain_tag, envelope.key).filter(|_| !envelope.general);
+        let content_start = apdu.start.checked_sub(SecurityHeader::LENGTH).ok_or(ProtectionError::BufferFull)?;
+        let (key, counter) = match (envelope.key, dedicated) {
+            (KeyClass::Global, _) => {
+                let counter = self.unicast.send.next(self.unicast.id, store)?;
+                (&self.unicast.key, counter)
+            }
+            (KeyClass::Dedicated, Some(dedicated)) => {
+                let counter = dedicated.next_counter()?;
+                (&dedicated.key, counter)
+            }
+            (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
+        };
+        let content = buffer.get_mut(content_start..).ok_or(ProtectionError::BufferFull)?;
+        let length = Protector { provider, key, authentication_key: &self.authentication_key }.protect(
+            SecurityControl::new(self.suite, protection),
+            self.own_title,
+            counter,
+            &[],
+            content,
+            apdu.len(),
+        )?;
+        let mut head = [0; HEADROOM];
+        let mut encoder = Encoder::new(&mut head);
+        match service_tag {
+            Some(tag) => encoder.u8(tag)?,
+            None => {
+                encoder.u8(match envelope.key {
+                    KeyClass::Global => GENERAL_GLO_CIPHERING,
+                    KeyClass::Dedicated => GENERAL_DED_CIPHERING,
+                })?;
+                encoder.octet_string(self.own_title.octets())?;
+            }
+        }
+        encoder.length(length)?;
+        let head = encoder.written();
+        let start = content_start.checked_sub(head.len()).ok_or(ProtectionError::BufferFull)?;
+        buffer[start..content_start].copy_from_slice(head);
+        Ok(start..content_start + length)
+    }
+}
+
+/// The envelope of a received APDU.
+struct Parsed {
+    envelope: Envelope,
+    /// The title that it carries, if it carries one.
+    title: Option<SystemTitle>,
+    /// The tag that the plain APDU must have; `None` if the envelope leaves it open.
+    inner_tag: Option<u8>,
+    content: Range<usize>,
+}
+
+impl Parsed {
+    /// `None` if the APDU is a plain one.
+    fn from_octets(apdu: &[u8]) -> Result<Option<Self>, ProtectionError> {
+        let mut reader = Reader::new(apdu);
+        let tag = reader.u8()?;
+        let (envelope, title, inner_tag) = match tag {
+            GENERAL_GLO_CIPHERING => {
+                (Envelope { general: true, key: KeyClass::Global }, carried_title(&mut reader)?, None)
+            }
+            GENERAL_DED_CIPHERING => {
+                (Envelope { general: true, key: KeyClass::Dedicated }, carried_title(&mut reader)?, None)
+            }
+            _ => match announced_service(tag) {
+                Some((plain, key)) => (Envelope { general: false, key }, None, Some(plain)),
+                None => return Ok(None),
+            },
+        };
+        let content = reader.octet_string()?;
+        reader.finish()?;
+        let end = reader.offset();
+        Ok(Some(Self { envelope, title, inner_tag, content: end - content.len()..end }))
+    }
+}
+
+/// The title in a general envelope. An empty one stands for the title that the association knows.
+fn carried_title(reader: &mut Reader<'_>) -> Result<Option<SystemTitle>, DecodeError> {
+    let at = reader.clone();
+    match reader.octet_string()? {
+        [] => Ok(None),
+        octets => SystemTitle::try_from(octets)
+            .map(Some)
+            .map_err(|_| at.error(DecodeErrorKind::InvalidValue("system-title"))),
+    }
+}
+
+/// The tag of the service-specific envelope of a plain APDU; `None` if the service has none.
+pub(crate) const fn service_specific_tag(plain: u8, key: KeyClass) -> Option<u8> {
+    let offset = match (plain, key) {
+        (0x01 | 0x05 | 0x06 | 0x08 | 0x0C | 0x0D | 0x0E | 0x16 | 0x18, KeyClass::Global) => 0x20,
+        (0x01 | 0x05 | 0x06 | 0x08 | 0x0C | 0x0D | 0x0E | 0x16 | 0x18, KeyClass::Dedicated) => 0x40,
+        (0xC0..=0xC5 | 0xC7, KeyClass::Global) => 0x08,
+        (0xC0..=0xC5 | 0xC7, KeyClass::Dedicated) => 0x10,
+        _ => return None,
+    };
+    Some(plain + offset)
+}
+
+/// The plain tag and the key that a service-specific tag announces; `None` if the tag is not one.
+pub(crate) const fn announced_service(tag: u8) -> Option<(u8, KeyClass)> {
+    let (plain, key) = match tag {
+        0x21..=0x38 => (tag - 0x20, KeyClass::Global),
+        0x41..=0x58 => (tag - 0x40, KeyClass::Dedicated),
+        0xC8..=0xCF => (tag - 0x08, KeyClass::Global),
+        0xD0..=0xD7 => (tag - 0x10, KeyClass::Dedicated),
+        _ => return None,
+    };
+    match service_specific_tag(plain, key) {
+        Some(_) => Some((plain, key)),
+        None => None,
+    }
+}

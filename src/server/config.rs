@@ -1,0 +1,30 @@
+//! What a server is told about each association that it offers.
+
+use dlms_security::{AuthenticationMechanism, Protection, Secret, SystemTitle};
+
+use crate::xdlms::Conformance;
+
+/// One association that a logical device offers to one client.
+///
+/// Everything that protects it is stated here; what a client proposes is compared with this and never adopted.
+#[derive(Clone, Debug)]
+pub struct AssociationConfig {
+    /// The client's service access point (client address, or source wPort).
+    pub client_sap: u16,
+    /// Whether the application context is the one with ciphering.
+    pub ciphered: bool,
+    /// How the client proves who it is.
+    pub mechanism: AuthenticationMechanism,
+    /// The password of LLS, or the HLS secret of mechanisms 2, 3, 4 and 6.
+    pub secret: Secret,
+    /// Which [`SecurityContext`](crate::SecurityContext) holds the keys, where ciphering or mechanism 5 needs them.
+    pub security: Option<usize>,
+    /// The least protection of requests and responses once the association is open (the security policy).
+    pub policy: Protection,
+    /// The services that the association offers.
+    pub conformance: Conformance,
+    /// The longest APDU that the server takes, at least 12 and at most its receive buffer.
+    pub max_receive_pdu_size: u16,
+    /// The client's system title, where it is known in advance; another one is then refused.
+    pub client_title: Option<SystemTitle>,
+}

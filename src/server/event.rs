@@ -1,0 +1,91 @@
+//! What a session tells the application.
+
+use cosem_objects::AssociationId;
+use dlms_obis::LogicalName;
+use dlms_security::SystemTitle;
+
+use crate::ProtectionError;
+
+/// Something that happened in a session. Events are reported after the fact; none needs an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// An association is open.
+    Associated {
+        /// Which of the offered ones.
+        association: AssociationId,
+    },
+    /// An association was asked for and refused.
+    Refused {
+        /// Why.
+        reason: RefusalReason,
+    },
+    /// The association was released or lost.
+    Released {
+        /// Which one it was.
+        association: AssociationId,
+    },
+    /// An attribute was written.
+    AttributeWritten {
+        /// class_id of the object.
+        class_id: u16,
+        /// Its logical name.
+        instance_id: LogicalName,
+        /// The attribute.
+        attribute_id: i8,
+    },
+    /// A method was executed.
+    MethodInvoked {
+        /// class_id of the object.
+        class_id: u16,
+        /// Its logical name.
+        instance_id: LogicalName,
+        /// The method.
+        method_id: i8,
+    },
+    /// An APDU was refused by the security layer.
+    SecurityViolation {
+        /// What was wrong with it.
+        error: ProtectionError,
+    },
+    /// The HLS secret of the association was changed by its client and must be stored.
+    SecretChanged {
+        /// Which association.
+        association: AssociationId,
+    },
+    /// The lowest counter accepted from a peer rose; a meter that survives restarts stores it before it acts.
+    WindowMoved {
+        /// Which security context.
+        security: usize,
+        /// The peer.
+        peer: SystemTitle,
+    },
+    /// Events were lost because the application did not fetch them.
+    Lost {
+        /// How many.
+        count: u16,
+    },
+}
+
+/// Why an association was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// The AARQ does not decode.
+    Malformed,
+    /// The client asked for another protocol version.
+    ProtocolVersion,
+    /// No association for this client and application context.
+    ApplicationContext,
+    /// The calling AP title is missing, malformed, not the known one, or our own.
+    CallingApTitle,
+    /// The authentication fields are missing or name another mechanism.
+    Mechanism,
+    /// Wrong password, unfit challenge, or a wrong answer to ours.
+    Authentication,
+    /// The InitiateRequest is missing, unprotected or cannot be opened.
+    Protection,
+    /// The InitiateRequest asks for what this side cannot give.
+    Initiate,
+    /// The client did not answer our challenge in time.
+    Timeout,
+}

@@ -1,0 +1,67 @@
+//! Receiving: numbered blocks are appended to a buffer.
+
+use thiserror::Error;
+
+/// A long value that is being received into a caller's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    start: usize,
+    length: usize,
+    last_number: u32,
+}
+
+/// Why a block ends its transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TransferError {
+    /// Another block was due.
+    #[error("block {found} instead of {expected}")]
+    BlockNumber {
+        /// The number that was due.
+        expected: u32,
+        /// The number that came.
+        found: u32,
+    },
+    /// The value is longer than the buffer.
+    #[error("the value exceeds {capacity} octets")]
+    TooLong {
+        /// The size of the buffer.
+        capacity: usize,
+    },
+}
+
+impl Incoming {
+    /// A transfer whose octets go into the buffer from `start` on; block 1 is due.
+    pub const fn new(start: usize) -> Self {
+        Self { start, length: 0, last_number: 0 }
+    }
+
+    /// The number of the block that came last; 0 before the first.
+    pub const fn last_number(&self) -> u32 {
+        self.last_number
+    }
+
+    /// Appends a block.
+    ///
+    /// # Errors
+    /// The block is not the one that is due, or it does not fit. The transfer is over then.
+    pub fn append(&mut self, buffer: &mut [u8], number: u32, octets: &[u8]) -> Result<(), TransferError> {
+        let expected = self.last_number.wrapping_add(1);
+        if number != expected {
+            return Err(TransferError::BlockNumber { expected, found: number });
+        }
+        let capacity = buffer.len().saturating_sub(self.start);
+        let room = buffer.get_mut(self.start..).and_then(|room| room.get_mut(self.length..));
+        let Some(target) = room.and_then(|room| room.get_mut(..octets.len())) else {
+            return Err(TransferError::TooLong { capacity });
+        };
+        target.copy_from_slice(octets);
+        self.length += octets.len();
+        self.last_number = number;
+        Ok(())
+    }
+
+    /// What was received so far.
+    pub fn octets<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
+        buffer.get(self.start..self.start + self.length).unwrap_or(&[])
+    }
+}
