@@ -1,6 +1,11 @@
 //! `Data`, the CHOICE that carries every COSEM value (IEC 62056-5-3, `Data`), borrowed from the octets it was read from.
+//!
+//! Decoding checks a value whole, nested values included, and keeps only slices of it. Nothing is allocated, recursion
+//! does not exist, and the work is linear in the octets: every value inside takes at least one of them.
 
-use crate::{Date, DateTime, DecodeError, DecodeErrorKind, Reader, Time};
+use crate::{
+    BitString, CompactArray, Date, DateTime, DecodeError, DecodeErrorKind, Reader, Sequence, Time, compact,
+};
 
 /// How deep values may be nested. The deepest standard value (an association's object_list) needs 6.
 pub const MAX_DEPTH: usize = 16;
@@ -45,6 +50,14 @@ pub enum DataKind {
 
 /// A COSEM value. Strings, arrays and structures borrow the octets they were read from; those octets were checked
 /// whole, so walking them cannot fail.
+///
+/// ```
+/// use dlms_axdr::Data;
+/// let data = Data::from_octets(&[0x02, 0x02, 0x11, 0x01, 0x12, 0x00, 0x02])?;
+/// let values: i128 = data.elements().unwrap().iter().filter_map(|element| element.integer()).sum();
+/// assert_eq!(values, 3);
+/// # Ok::<(), dlms_axdr::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the names of the standard; each variant is the type of `DataKind`")]
 pub enum Data<'a> {
@@ -82,41 +95,20 @@ pub enum Data<'a> {
     DontCare,
 }
 
-/// The elements of an array or a structure, checked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sequence<'a> {
-    count: usize,
-    octets: &'a [u8],
-}
-
-/// A bit string; bit 0 is the most significant bit of the first octet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BitString<'a> {
-    bits: usize,
-    octets: &'a [u8],
-}
-
-/// A compact array: one type description, then the contents without tags.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CompactArray<'a> {
-    description: &'a [u8],
-    contents: &'a [u8],
-}
-
-/// Iterates over the elements of a [`Sequence`].
-#[derive(Clone, Debug)]
-pub struct Elements<'a> {
-    left: usize,
-    reader: Reader<'a>,
-}
-
 impl<'a> Data<'a> {
     /// Reads one value.
     ///
     /// # Errors
     /// The octets are not one value of a known type, or it is nested deeper than [`MAX_DEPTH`].
+    #[inline]
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        decode(reader, MAX_DEPTH)
+        // The cells of a load profile are nearly always one of these; the rest is kept out of the caller's loop.
+        match reader.peek() {
+            Some(6) => Ok(Data::DoubleLongUnsigned(u32::from_be_bytes(reader.tagged()?))),
+            Some(18) => Ok(Data::LongUnsigned(u16::from_be_bytes(reader.tagged()?))),
+            Some(17) => Ok(Data::Unsigned(u8::from_be_bytes(reader.tagged()?))),
+            _ => decode_any(reader),
+        }
     }
 
     /// Reads one value that takes all of `octets`.
@@ -129,124 +121,473 @@ impl<'a> Data<'a> {
         reader.finish()?;
         Ok(data)
     }
-}
 
-impl<'a> Sequence<'a> {
-    /// How many elements there are.
-    pub const fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// The elements, in order.
-    pub const fn iter(&self) -> Elements<'a> {
-        Elements { left: self.count, reader: Reader::new(self.octets) }
-    }
-
-    /// The encoded elements, without tag and count.
-    pub const fn octets(&self) -> &'a [u8] {
-        self.octets
-    }
-}
-
-impl<'a> IntoIterator for Sequence<'a> {
-    type Item = Data<'a>;
-    type IntoIter = Elements<'a>;
-
-    fn into_iter(self) -> Elements<'a> {
-        self.iter()
-    }
-}
-
-impl<'a> Iterator for Elements<'a> {
-    type Item = Data<'a>;
-
-    fn next(&mut self) -> Option<Data<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        decode(&mut self.reader, MAX_DEPTH).ok()
-    }
-}
-
-impl<'a> BitString<'a> {
-    /// A bit string of the first `bits` bits of `octets`, if there are so many.
-    pub const fn new(bits: usize, octets: &'a [u8]) -> Option<Self> {
-        if bits.div_ceil(8) == octets.len() { Some(Self { bits, octets }) } else { None }
-    }
-
-    /// How many bits there are.
-    pub const fn len(&self) -> usize {
-        self.bits
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.bits == 0
-    }
-
-    /// The octets; unused low bits of the last one have no meaning.
-    pub const fn octets(&self) -> &'a [u8] {
-        self.octets
-    }
-}
-
-fn decode<'a>(reader: &mut Reader<'a>, depth: usize) -> Result<Data<'a>, DecodeError> {
-    let start = reader.clone();
-    let tag = reader.u8()?;
-    Ok(match tag {
-        0 => Data::NullData,
-        1 => Data::Array(sequence(reader, depth)?),
-        2 => Data::Structure(sequence(reader, depth)?),
-        3 => Data::Boolean(reader.u8()? != 0),
-        4 => {
-            let bits = reader.length()?;
-            Data::BitString(BitString { bits, octets: reader.octets(bits.div_ceil(8))? })
+    /// The type of the value.
+    pub const fn kind(&self) -> DataKind {
+        match self {
+            Data::NullData => DataKind::NullData,
+            Data::Array(_) => DataKind::Array,
+            Data::Structure(_) => DataKind::Structure,
+            Data::Boolean(_) => DataKind::Boolean,
+            Data::BitString(_) => DataKind::BitString,
+            Data::DoubleLong(_) => DataKind::DoubleLong,
+            Data::DoubleLongUnsigned(_) => DataKind::DoubleLongUnsigned,
+            Data::OctetString(_) => DataKind::OctetString,
+            Data::VisibleString(_) => DataKind::VisibleString,
+            Data::Utf8String(_) => DataKind::Utf8String,
+            Data::Bcd(_) => DataKind::Bcd,
+            Data::Integer(_) => DataKind::Integer,
+            Data::Long(_) => DataKind::Long,
+            Data::Unsigned(_) => DataKind::Unsigned,
+            Data::LongUnsigned(_) => DataKind::LongUnsigned,
+            Data::CompactArray(_) => DataKind::CompactArray,
+            Data::Long64(_) => DataKind::Long64,
+            Data::Long64Unsigned(_) => DataKind::Long64Unsigned,
+            Data::Enum(_) => DataKind::Enum,
+            Data::Float32(_) => DataKind::Float32,
+            Data::Float64(_) => DataKind::Float64,
+            Data::DateTime(_) => DataKind::DateTime,
+            Data::Date(_) => DataKind::Date,
+            Data::Time(_) => DataKind::Time,
+            Data::DeltaInteger(_) => DataKind::DeltaInteger,
+            Data::DeltaLong(_) => DataKind::DeltaLong,
+            Data::DeltaDoubleLong(_) => DataKind::DeltaDoubleLong,
+            Data::DeltaUnsigned(_) => DataKind::DeltaUnsigned,
+            Data::DeltaLongUnsigned(_) => DataKind::DeltaLongUnsigned,
+            Data::DeltaDoubleLongUnsigned(_) => DataKind::DeltaDoubleLongUnsigned,
+            Data::DontCare => DataKind::DontCare,
         }
-        5 => Data::DoubleLong(reader.u32()? as i32),
-        6 => Data::DoubleLongUnsigned(reader.u32()?),
-        9 => Data::OctetString(reader.octet_string()?),
-        10 => Data::VisibleString(reader.octet_string()?),
-        12 => {
-            let text = reader.octet_string()?;
-            Data::Utf8String(
-                core::str::from_utf8(text)
-                    .map_err(|_| start.error(DecodeErrorKind::InvalidValue("utf8-string")))?,
-            )
+    }
+
+    /// The integer, whatever its width; `enum`, `bcd`, `boolean` and the delta types are none.
+    pub fn integer(&self) -> Option<i128> {
+        Some(match *self {
+            Data::Integer(value) => value.into(),
+            Data::Long(value) => value.into(),
+            Data::DoubleLong(value) => value.into(),
+            Data::Long64(value) => value.into(),
+            Data::Unsigned(value) => value.into(),
+            Data::LongUnsigned(value) => value.into(),
+            Data::DoubleLongUnsigned(value) => value.into(),
+            Data::Long64Unsigned(value) => value.into(),
+            _ => return None,
+        })
+    }
+
+    /// The integer or floating-point number, as close as an `f64` comes to it.
+    pub fn number(&self) -> Option<f64> {
+        match *self {
+            Data::Float32(value) => Some(value.into()),
+            Data::Float64(value) => Some(value),
+            _ => self.integer().map(|value| value as f64),
         }
-        13 => Data::Bcd(reader.u8()?),
-        15 => Data::Integer(reader.u8()? as i8),
-        16 => Data::Long(reader.u16()? as i16),
-        17 => Data::Unsigned(reader.u8()?),
-        18 => Data::LongUnsigned(reader.u16()?),
-        20 => Data::Long64(reader.u64()? as i64),
-        21 => Data::Long64Unsigned(reader.u64()?),
-        22 => Data::Enum(reader.u8()?),
-        23 => Data::Float32(f32::from_bits(reader.u32()?)),
-        24 => Data::Float64(f64::from_bits(reader.u64()?)),
-        25 => Data::DateTime(DateTime(reader.array()?)),
-        26 => Data::Date(Date(reader.array()?)),
-        27 => Data::Time(Time(reader.array()?)),
-        28 => Data::DeltaInteger(reader.u8()? as i8),
-        29 => Data::DeltaLong(reader.u16()? as i16),
-        30 => Data::DeltaDoubleLong(reader.u32()? as i32),
-        31 => Data::DeltaUnsigned(reader.u8()?),
-        32 => Data::DeltaLongUnsigned(reader.u16()?),
-        33 => Data::DeltaDoubleLongUnsigned(reader.u32()?),
-        255 => Data::DontCare,
-        found => return Err(start.error(DecodeErrorKind::UnknownTag { expected: "Data", found })),
+    }
+
+    /// The text of a visible-string or a utf8-string, if it is valid UTF-8.
+    pub fn as_str(&self) -> Option<&'a str> {
+        match *self {
+            Data::Utf8String(text) => Some(text),
+            Data::VisibleString(octets) => core::str::from_utf8(octets).ok(),
+            _ => None,
+        }
+    }
+
+    /// The octets of an octet-string.
+    pub const fn as_octets(&self) -> Option<&'a [u8]> {
+        match *self {
+            Data::OctetString(octets) => Some(octets),
+            _ => None,
+        }
+    }
+
+    /// The elements of an array, a structure or a compact-array.
+    pub const fn elements(&self) -> Option<Sequence<'a>> {
+        match *self {
+            Data::Array(elements) | Data::Structure(elements) => Some(elements),
+            Data::CompactArray(ref array) => Some(array.elements()),
+            _ => None,
+        }
+    }
+
+    /// Whether the value is null-data.
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Data::NullData)
+    }
+}
+
+impl DataKind {
+    /// The type with this tag.
+    pub const fn from_tag(tag: u8) -> Option<Self> {
+        Some(match tag {
+            0 => Self::NullData,
+            1 => Self::Array,
+            2 => Self::Structure,
+            3 => Self::Boolean,
+            4 => Self::BitString,
+            5 => Self::DoubleLong,
+            6 => Self::DoubleLongUnsigned,
+            9 => Self::OctetString,
+            10 => Self::VisibleString,
+            12 => Self::Utf8String,
+            13 => Self::Bcd,
+            15 => Self::Integer,
+            16 => Self::Long,
+            17 => Self::Unsigned,
+            18 => Self::LongUnsigned,
+            19 => Self::CompactArray,
+            20 => Self::Long64,
+            21 => Self::Long64Unsigned,
+            22 => Self::Enum,
+            23 => Self::Float32,
+            24 => Self::Float64,
+            25 => Self::DateTime,
+            26 => Self::Date,
+            27 => Self::Time,
+            28 => Self::DeltaInteger,
+            29 => Self::DeltaLong,
+            30 => Self::DeltaDoubleLong,
+            31 => Self::DeltaUnsigned,
+            32 => Self::DeltaLongUnsigned,
+            33 => Self::DeltaDoubleLongUnsigned,
+            255 => Self::DontCare,
+            _ => return None,
+        })
+    }
+
+    /// The tag on the wire.
+    pub const fn tag(self) -> u8 {
+        self as u8
+    }
+
+    /// The name in the standard's ASN.1, `double-long-unsigned` for instance.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NullData => "null-data",
+            Self::Array => "array",
+            Self::Structure => "structure",
+            Self::Boolean => "boolean",
+            Self::BitString => "bit-string",
+            Self::DoubleLong => "double-long",
+            Self::DoubleLongUnsigned => "double-long-unsigned",
+            Self::OctetString => "octet-string",
+            Self::VisibleString => "visible-string",
+            Self::Utf8String => "utf8-string",
+            Self::Bcd => "bcd",
+            Self::Integer => "integer",
+            Self::Long => "long",
+            Self::Unsigned => "unsigned",
+            Self::LongUnsigned => "long-unsigned",
+            Self::CompactArray => "compact-array",
+            Self::Long64 => "long64",
+            Self::Long64Unsigned => "long64-unsigned",
+            Self::Enum => "enum",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::DateTime => "date-time",
+            Self::Date => "date",
+            Self::Time => "time",
+            Self::DeltaInteger => "delta-integer",
+            Self::DeltaLong => "delta-long",
+            Self::DeltaDoubleLong => "delta-double-long",
+            Self::DeltaUnsigned => "delta-unsigned",
+            Self::DeltaLongUnsigned => "delta-long-unsigned",
+            Self::DeltaDoubleLongUnsigned => "delta-double-long-unsigned",
+            Self::DontCare => "dont-care",
+        }
+    }
+
+    /// How many octets a value takes, without its tag; `None` if that varies.
+    pub const fn size(self) -> Option<usize> {
+        Some(match self {
+            Self::NullData | Self::DontCare => 0,
+            Self::Boolean
+            | Self::Bcd
+            | Self::Integer
+            | Self::Unsigned
+            | Self::Enum
+            | Self::DeltaInteger
+            | Self::DeltaUnsigned => 1,
+            Self::Long | Self::LongUnsigned | Self::DeltaLong | Self::DeltaLongUnsigned => 2,
+            Self::DoubleLong
+            | Self::DoubleLongUnsigned
+            | Self::Float32
+            | Self::Time
+            | Self::DeltaDoubleLong
+            | Self::DeltaDoubleLongUnsigned => 4,
+            Self::Date => 5,
+            Self::Long64 | Self::Long64Unsigned | Self::Float64 => 8,
+            Self::DateTime => 12,
+            Self::Array
+            | Self::Structure
+            | Self::BitString
+            | Self::OctetString
+            | Self::VisibleString
+            | Self::Utf8String
+            | Self::CompactArray => return None,
+        })
+    }
+}
+
+fn decode_any<'a>(reader: &mut Reader<'a>) -> Result<Data<'a>, DecodeError> {
+    let kind = kind(reader, "Data")?;
+    Ok(match kind {
+        DataKind::Array => Data::Array(sequence(reader)?),
+        DataKind::Structure => Data::Structure(sequence(reader)?),
+        DataKind::CompactArray => Data::CompactArray(CompactArray::decode(reader, MAX_DEPTH)?),
+        _ => simple(reader, kind)?,
     })
 }
 
-fn sequence<'a>(reader: &mut Reader<'a>, depth: usize) -> Result<Sequence<'a>, DecodeError> {
-    let Some(depth) = depth.checked_sub(1) else { return Err(reader.error(DecodeErrorKind::TooDeep)) };
-    let count = reader.length()?;
-    let octets = reader.rest();
+/// Reads a tag.
+pub(crate) fn kind(reader: &mut Reader<'_>, expected: &'static str) -> Result<DataKind, DecodeError> {
     let start = reader.offset();
-    for _ in 0..count {
-        decode(reader, depth)?;
+    let found = reader.u8()?;
+    DataKind::from_tag(found)
+        .ok_or(DecodeError { offset: start, kind: DecodeErrorKind::UnknownTag { expected, found } })
+}
+
+/// Reads the content of a value that holds no other values.
+pub(crate) fn simple<'a>(reader: &mut Reader<'a>, kind: DataKind) -> Result<Data<'a>, DecodeError> {
+    Ok(match kind {
+        DataKind::NullData => Data::NullData,
+        DataKind::Boolean => Data::Boolean(reader.u8()? != 0),
+        DataKind::BitString => Data::BitString(BitString::decode(reader)?),
+        DataKind::DoubleLong => Data::DoubleLong(reader.u32()? as i32),
+        DataKind::DoubleLongUnsigned => Data::DoubleLongUnsigned(reader.u32()?),
+        DataKind::OctetString => Data::OctetString(reader.octet_string()?),
+        DataKind::VisibleString => Data::VisibleString(reader.octet_string()?),
+        DataKind::Utf8String => Data::Utf8String(utf8_string(reader)?),
+        DataKind::Bcd => Data::Bcd(reader.u8()?),
+        DataKind::Integer => Data::Integer(reader.u8()? as i8),
+        DataKind::Long => Data::Long(reader.u16()? as i16),
+        DataKind::Unsigned => Data::Unsigned(reader.u8()?),
+        DataKind::LongUnsigned => Data::LongUnsigned(reader.u16()?),
+        DataKind::Long64 => Data::Long64(reader.u64()? as i64),
+        DataKind::Long64Unsigned => Data::Long64Unsigned(reader.u64()?),
+        DataKind::Enum => Data::Enum(reader.u8()?),
+        DataKind::Float32 => Data::Float32(f32::from_bits(reader.u32()?)),
+        DataKind::Float64 => Data::Float64(f64::from_bits(reader.u64()?)),
+        DataKind::DateTime => Data::DateTime(DateTime(reader.array()?)),
+        DataKind::Date => Data::Date(Date(reader.array()?)),
+        DataKind::Time => Data::Time(Time(reader.array()?)),
+        DataKind::DeltaInteger => Data::DeltaInteger(reader.u8()? as i8),
+        DataKind::DeltaLong => Data::DeltaLong(reader.u16()? as i16),
+        DataKind::DeltaDoubleLong => Data::DeltaDoubleLong(reader.u32()? as i32),
+        DataKind::DeltaUnsigned => Data::DeltaUnsigned(reader.u8()?),
+        DataKind::DeltaLongUnsigned => Data::DeltaLongUnsigned(reader.u16()?),
+        DataKind::DeltaDoubleLongUnsigned => Data::DeltaDoubleLongUnsigned(reader.u32()?),
+        DataKind::DontCare => Data::DontCare,
+        DataKind::Array | DataKind::Structure | DataKind::CompactArray => {
+            return Err(
+                reader.error(DecodeErrorKind::UnknownTag { expected: "simple type", found: kind.tag() })
+            );
+        }
+    })
+}
+
+/// Reads the content of a utf8-string.
+pub(crate) fn utf8_string<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let octets = reader.octet_string()?;
+    core::str::from_utf8(octets).map_err(|error| DecodeError {
+        offset: reader.offset() - octets.len() + error.valid_up_to(),
+        kind: DecodeErrorKind::InvalidValue("utf8-string"),
+    })
+}
+
+/// Reads the number of elements of an array or a structure. Each takes one octet at least.
+pub(crate) fn count(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
+    let count = reader.length()?;
+    match count.checked_sub(reader.remaining()) {
+        None | Some(0) => Ok(count),
+        Some(missing) => Err(reader.error(DecodeErrorKind::Truncated { missing })),
     }
-    Ok(Sequence { count, octets: &octets[..reader.offset() - start] })
+}
+
+fn sequence<'a>(reader: &mut Reader<'a>) -> Result<Sequence<'a>, DecodeError> {
+    let count = count(reader)?;
+    let (octets, start) = (reader.rest(), reader.offset());
+    skip(reader, count, MAX_DEPTH - 1)?;
+    Ok(Sequence::tagged(count, &octets[..reader.offset() - start]))
+}
+
+/// Checks and passes `values` values that hold at most `depth` levels of others.
+pub(crate) fn skip(reader: &mut Reader<'_>, values: usize, depth: usize) -> Result<(), DecodeError> {
+    // How many values are left in each sequence that is open around the current one.
+    let mut outer = [0; MAX_DEPTH];
+    let mut level = 0;
+    let mut left = values;
+    loop {
+        while left == 0 {
+            if level == 0 {
+                return Ok(());
+            }
+            level -= 1;
+            left = outer[level];
+        }
+        left -= 1;
+        let kind = kind(reader, "Data")?;
+        match kind {
+            DataKind::Array | DataKind::Structure => {
+                if level == depth {
+                    return Err(reader.error(DecodeErrorKind::TooDeep));
+                }
+                outer[level] = left;
+                level += 1;
+                left = count(reader)?;
+            }
+            DataKind::CompactArray => {
+                CompactArray::decode(reader, depth - level)?;
+            }
+            _ => compact::skip_simple(reader, kind)?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{Encode, Encoder};
+
+    fn octets(hex: &str) -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    }
+
+    fn encoded(data: &Data<'_>) -> Vec<u8> {
+        let mut buffer = vec![0; 1000];
+        let mut encoder = Encoder::new(&mut buffer);
+        data.encode(&mut encoder).unwrap();
+        encoder.written().to_vec()
+    }
+
+    /// `hex` is `expected`, and is written so again.
+    #[track_caller]
+    fn both_ways(hex: &str, expected: Data<'_>) {
+        let octets = octets(hex);
+        assert_eq!(Data::from_octets(&octets), Ok(expected));
+        assert_eq!(encoded(&expected), octets);
+        let cut = Data::from_octets(&octets[..octets.len() - 1]).unwrap_err();
+        assert!(cut.offset < octets.len(), "{cut}");
+    }
+
+    #[track_caller]
+    fn refused(hex: &str) -> DecodeError {
+        Data::from_octets(&octets(hex)).unwrap_err()
+    }
+
+    #[test]
+    fn every_simple_type() {
+        both_ways("00", Data::NullData);
+        both_ways("0301", Data::Boolean(true));
+        both_ways("040BA540", Data::BitString(BitString::new(11, &[0xA5, 0x40]).unwrap()));
+        both_ways("0400", Data::BitString(BitString::new(0, &[]).unwrap()));
+        both_ways("05FFFFFFFE", Data::DoubleLong(-2));
+        both_ways("06FFFFFFFE", Data::DoubleLongUnsigned(4_294_967_294));
+        both_ways("0903414243", Data::OctetString(b"ABC"));
+        both_ways("0A03303030", Data::VisibleString(b"000"));
+        both_ways("0C04C3A4C3B6", Data::Utf8String("äö"));
+        both_ways("0D45", Data::Bcd(0x45));
+        both_ways("0FFE", Data::Integer(-2));
+        both_ways("10FFFE", Data::Long(-2));
+        both_ways("11FE", Data::Unsigned(254));
+        both_ways("12FFFE", Data::LongUnsigned(65534));
+        both_ways("14FFFFFFFFFFFFFFFE", Data::Long64(-2));
+        both_ways("15FFFFFFFFFFFFFFFE", Data::Long64Unsigned(u64::MAX - 1));
+        both_ways("161E", Data::Enum(30));
+        both_ways("1742C80000", Data::Float32(100.0));
+        both_ways("184059000000000000", Data::Float64(100.0));
+        both_ways(
+            "1907E60C1F06173B3B63FFC400",
+            Data::DateTime(DateTime([7, 0xE6, 12, 31, 6, 23, 59, 59, 99, 0xFF, 0xC4, 0])),
+        );
+        both_ways("1A07E60C1F06", Data::Date(Date([7, 0xE6, 12, 31, 6])));
+        both_ways("1B173B3B63", Data::Time(Time([23, 59, 59, 99])));
+        both_ways("1CFE", Data::DeltaInteger(-2));
+        both_ways("1DFFFE", Data::DeltaLong(-2));
+        both_ways("1EFFFFFFFE", Data::DeltaDoubleLong(-2));
+        both_ways("1FFE", Data::DeltaUnsigned(254));
+        both_ways("20FFFE", Data::DeltaLongUnsigned(65534));
+        both_ways("21FFFFFFFE", Data::DeltaDoubleLongUnsigned(4_294_967_294));
+        both_ways("FF", Data::DontCare);
+        assert_eq!(Data::from_octets(&[3, 0xFF]), Ok(Data::Boolean(true)));
+    }
+
+    #[test]
+    fn arrays_and_structures() {
+        let array = octets("010211011102");
+        let Ok(Data::Array(elements)) = Data::from_octets(&array) else { panic!("no array") };
+        assert!(elements.iter().eq([Data::Unsigned(1), Data::Unsigned(2)]));
+        let structure = octets("02021101120002");
+        let Ok(Data::Structure(elements)) = Data::from_octets(&structure) else { panic!("no structure") };
+        assert!(elements.iter().eq([Data::Unsigned(1), Data::LongUnsigned(2)]));
+        assert_eq!(elements.octets(), Some(&structure[2..]));
+        both_ways("0100", Data::Array(Sequence::EMPTY));
+        both_ways("0200", Data::Structure(Sequence::EMPTY));
+    }
+
+    #[test]
+    fn long_lengths() {
+        both_ways(
+            "04818001020304050607080910111213141516",
+            Data::BitString(BitString::new(128, &octets("01020304050607080910111213141516")).unwrap()),
+        );
+        // A longer form than needed is read, and written short.
+        assert_eq!(Data::from_octets(&octets("0982000141")), Ok(Data::OctetString(b"A")));
+        assert_eq!(refused("0980").kind, DecodeErrorKind::InvalidLength(0x80));
+        assert_eq!(refused("09850000000001").kind, DecodeErrorKind::InvalidLength(0x85));
+    }
+
+    #[test]
+    fn malformed() {
+        for tag in [7, 8, 11, 14, 34, 254] {
+            let error = Data::from_octets(&[2, 1, tag]).unwrap_err();
+            assert_eq!(
+                (error.offset, error.kind),
+                (2, DecodeErrorKind::UnknownTag { expected: "Data", found: tag })
+            );
+        }
+        assert_eq!(refused("010311011102").kind, DecodeErrorKind::Truncated { missing: 1 });
+        assert_eq!(refused("1100FF").kind, DecodeErrorKind::TrailingOctets(1));
+        assert_eq!(refused("0C03C3A4C3").offset, 4);
+        // Claims of 4 GiB: of octets, of bits, of elements.
+        for tag in ["09", "04", "01", "02", "1306"] {
+            assert!(matches!(
+                refused(&format!("{tag}84FFFFFFFF0000")).kind,
+                DecodeErrorKind::Truncated { .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn nesting() {
+        let nested = |depth| {
+            let mut octets = [1, 1].repeat(depth);
+            octets.extend([17, 5]);
+            octets
+        };
+        let deepest = nested(MAX_DEPTH);
+        let mut data = Data::from_octets(&deepest).unwrap();
+        for _ in 0..MAX_DEPTH {
+            let elements = data.elements().unwrap();
+            assert_eq!(elements.iter().count(), 1);
+            data = elements.get(0).unwrap();
+        }
+        assert_eq!(data, Data::Unsigned(5));
+        for depth in [MAX_DEPTH + 1, 100_000] {
+            assert_eq!(Data::from_octets(&nested(depth)).unwrap_err().kind, DecodeErrorKind::TooDeep);
+        }
+    }
+
+    #[test]
+    fn accessors() {
+        assert_eq!(Data::Long(-7).integer(), Some(-7));
+        assert_eq!(Data::Enum(7).integer(), None);
+        assert_eq!(Data::Float32(0.5).number(), Some(0.5));
+        assert_eq!(Data::VisibleString(b"x").as_str(), Some("x"));
+        assert_eq!(Data::VisibleString(&[0xE9]).as_str(), None);
+        assert_eq!(Data::Boolean(true).kind().name(), "boolean");
+        for tag in 0..=255 {
+            assert!(DataKind::from_tag(tag).is_none_or(|kind| kind.tag() == tag));
+        }
+    }
 }

@@ -4,22 +4,32 @@
 //! * [`Data`] is any COSEM value, borrowed from the octets it was read from; decoding never allocates.
 //! * [`Encoder`] writes into a caller's buffer and can stop and resume anywhere, so that a value of any length leaves
 //!   block by block in O(block) memory.
-#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod bit_string;
+mod compact;
 mod data;
 mod datetime;
 mod encode;
 mod encoder;
 mod error;
+#[cfg(feature = "alloc")]
+mod owned;
 mod reader;
+mod sequence;
 
-pub use data::{BitString, CompactArray, Data, DataKind, Elements, Sequence};
+pub use bit_string::BitString;
+pub use compact::CompactArray;
+pub use data::{Data, DataKind, MAX_DEPTH};
 pub use datetime::{ClockStatus, Date, DateTime, Time};
-pub use encode::{Encode, FromData, TypeMismatch};
+pub use encode::{Array, Encode, Enum, FromData, TypeMismatch, VisibleString};
 pub use encoder::{BufferFull, Cursor, Encoder};
 pub use error::{DecodeError, DecodeErrorKind};
+#[cfg(feature = "alloc")]
+pub use owned::{OwnedBitString, OwnedCompactArray, OwnedData};
 pub use reader::Reader;
+pub use sequence::{Elements, Sequence};

@@ -75,6 +75,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The next octet, a tag that was looked at already, and the `N` octets after it.
+    #[inline]
+    pub(crate) fn tagged<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        self.position += 1;
+        self.array().inspect_err(|_| self.position -= 1)
+    }
+
     /// The next two octets, most significant first.
     #[inline]
     pub fn u16(&mut self) -> Result<u16, DecodeError> {
@@ -123,9 +130,7 @@ impl<'a> Reader<'a> {
             _ => Err(self.error_at(start, DecodeErrorKind::InvalidLength(first))),
         };
         match octets {
-            Ok(octets) => {
-                Ok(octets.iter().fold(0usize, |length, &octet| length << 8 | usize::from(octet)))
-            }
+            Ok(octets) => Ok(octets.iter().fold(0usize, |length, &octet| length << 8 | usize::from(octet))),
             Err(error) => {
                 self.position = start;
                 Err(error)
