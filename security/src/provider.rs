@@ -1,0 +1,132 @@
+//! The seam to cryptography: software, or a secure element that never shows its keys.
+
+use crate::{SecurityError, SecuritySuite};
+
+/// The symmetric functions of suites 0, 1 and 2.
+///
+/// An implementation on a secure element keeps the keys and hands out handles as [`Self::AeadKey`] and
+/// [`Self::WrapKey`]; one in software keeps the key schedule there, so that no message pays for it twice. What needs
+/// public keys (signatures, key agreement) is a trait of its own, for those who have it.
+pub trait CryptoProvider {
+    /// An encryption key, ready to use.
+    type AeadKey;
+    /// A key encrypting key (KEK), ready to use.
+    type WrapKey;
+
+    /// Makes an encryption key ready to use.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyLength`] if it has not the suite's size.
+    fn aead_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<Self::AeadKey, SecurityError>;
+
+    /// AES-GCM: encrypts `text` in place and returns the first 12 octets of the tag over `aad` (the pieces, one after
+    /// the other) and the result.
+    ///
+    /// # Errors
+    /// [`SecurityError::TooLong`], or [`SecurityError::Provider`] if a secure element fails.
+    fn seal(
+        &self,
+        key: &Self::AeadKey,
+        nonce: &[u8; 12],
+        aad: &[&[u8]],
+        text: &mut [u8],
+    ) -> Result<[u8; 12], SecurityError>;
+
+    /// AES-GCM: verifies the tag in constant time and, only if it matches, decrypts `text` in place.
+    ///
+    /// # Errors
+    /// [`SecurityError::TagMismatch`]: then `text` is what it was.
+    fn open(
+        &self,
+        key: &Self::AeadKey,
+        nonce: &[u8; 12],
+        aad: &[&[u8]],
+        text: &mut [u8],
+        tag: &[u8; 12],
+    ) -> Result<(), SecurityError>;
+
+    /// Encryption without authentication: the keystream of AES-GCM (counter block 2 onwards) over `text`.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    fn apply_keystream(
+        &self,
+        key: &Self::AeadKey,
+        nonce: &[u8; 12],
+        text: &mut [u8],
+    ) -> Result<(), SecurityError>;
+
+    /// Makes a key encrypting key ready to use.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyLength`] if it has not the suite's size.
+    fn wrap_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<Self::WrapKey, SecurityError>;
+
+    /// AES key wrap (RFC 3394): writes `key` wrapped, 8 octets longer, to the front of `wrapped`, and returns that
+    /// part.
+    ///
+    /// # Errors
+    /// [`SecurityError::BufferTooSmall`], [`SecurityError::KeyUnwrap`] if `key` is no multiple of 8 octets.
+    fn wrap<'o>(
+        &self,
+        kek: &Self::WrapKey,
+        key: &[u8],
+        wrapped: &'o mut [u8],
+    ) -> Result<&'o [u8], SecurityError>;
+
+    /// AES key unwrap (RFC 3394): the reverse, with its integrity check.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyUnwrap`] if the check fails or the length is none; then `key` holds nothing of it.
+    fn unwrap<'o>(
+        &self,
+        kek: &Self::WrapKey,
+        wrapped: &[u8],
+        key: &'o mut [u8],
+    ) -> Result<&'o [u8], SecurityError>;
+
+    /// MD5 over the pieces. Broken as a hash; there for authentication mechanism 3 alone.
+    fn md5(&self, parts: &[&[u8]]) -> [u8; 16];
+
+    /// SHA-1 over the pieces. Broken as a hash; there for authentication mechanism 4 alone.
+    fn sha1(&self, parts: &[&[u8]]) -> [u8; 20];
+
+    /// SHA-256 over the pieces.
+    fn sha256(&self, parts: &[&[u8]]) -> [u8; 32];
+
+    /// Fills `out` from a cryptographically secure source: challenges, dedicated keys.
+    ///
+    /// # Errors
+    /// [`SecurityError::RandomUnavailable`].
+    fn random(&self, out: &mut [u8]) -> Result<(), SecurityError>;
+}
+
+/// A cryptographically secure source of random octets, which the application must supply.
+///
+/// Any `Fn(&mut [u8]) -> Result<(), SecurityError>` is one.
+pub trait Random {
+    /// Fills `out`.
+    ///
+    /// # Errors
+    /// [`SecurityError::RandomUnavailable`].
+    fn fill(&self, out: &mut [u8]) -> Result<(), SecurityError>;
+}
+
+impl<F> Random for F
+where
+    F: Fn(&mut [u8]) -> Result<(), SecurityError>,
+{
+    fn fill(&self, out: &mut [u8]) -> Result<(), SecurityError> {
+        self(out)
+    }
+}
+
+/// No source of random octets: for who only opens what others sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRandom;
+
+impl Random for NoRandom {
+    fn fill(&self, _out: &mut [u8]) -> Result<(), SecurityError> {
+        Err(SecurityError::RandomUnavailable)
+    }
+}
