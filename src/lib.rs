@@ -5,4 +5,8 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod handshake;
+mod protection;
 pub mod transfer;
+
+pub use protection::{Envelope, KeyClass, PEERS, ProtectionError, SecurityContext};

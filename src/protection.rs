@@ -15,8 +15,8 @@ use core::ops::Range;
 
 use dlms_axdr::{BufferFull, DecodeError, DecodeErrorKind, Encoder, Reader};
 use dlms_security::{
-    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, KeySet, PeerWindows,
-    Protection, Protector, ReplayWindow, Requirement, SecurityControl, SecurityError, SecurityHeader,
+    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, KeySet, NoStore, PeerWindows,
+    Protection, Protector, ReplayWindow, Requirement, SecretKey, SecurityControl, SecurityError, SecurityHeader,
     SecuritySuite, SendCounter, SystemTitle,
 };
 use thiserror::Error;
@@ -108,9 +108,8 @@ impl From<BufferFull> for ProtectionError {
 }
 
 /// A key with everything that must live as long as it: our send counter and the peers' replay windows.
-pub(crate) struct KeyState<P: CryptoProvider> {
+struct KeyState<P: CryptoProvider> {
     key: P::AeadKey,
-    id: CounterId,
     send: SendCounter,
     windows: PeerWindows<PEERS>,
 }
@@ -127,26 +126,17 @@ pub struct SecurityContext<P: CryptoProvider> {
 /// A key of one association, both counters starting at 0.
 pub(crate) struct DedicatedKey<P: CryptoProvider> {
     key: P::AeadKey,
-    next: u32,
+    send: SendCounter,
     window: ReplayWindow,
 }
 
 impl<P: CryptoProvider> DedicatedKey<P> {
-    pub(crate) fn new(provider: &P, suite: SecuritySuite, key: &[u8]) -> Result<Self, SecurityError> {
-        if key.len() != suite.key_len() {
-            return Err(SecurityError::KeyLength);
-        }
+    pub(crate) fn new(provider: &P, suite: SecuritySuite, key: &SecretKey) -> Result<Self, SecurityError> {
         Ok(Self {
-            key: provider.aead_key(suite, key)?,
-            next: 0,
-            window: ReplayWindow::new(InvocationCounter::new(0)),
+            key: provider.aead_key(suite, key.expose())?,
+            send: SendCounter::volatile(),
+            window: ReplayWindow::default(),
         })
-    }
-
-    fn next_counter(&mut self) -> Result<InvocationCounter, SecurityError> {
-        let counter = self.next;
-        self.next = counter.checked_add(1).ok_or(SecurityError::CounterExhausted)?;
-        Ok(InvocationCounter::new(counter))
     }
 }
 
@@ -165,6 +155,19 @@ pub(crate) struct Opened {
     pub(crate) floor_before: InvocationCounter,
 }
 
+impl Opened {
+    /// A plain APDU.
+    pub(crate) const fn plain(apdu: Range<usize>) -> Self {
+        Self {
+            apdu,
+            envelope: None,
+            protection: Protection::empty(),
+            counter: None,
+            floor_before: InvocationCounter::new(0),
+        }
+    }
+}
+
 impl<P: CryptoProvider> SecurityContext<P> {
     /// The context of one security setup: its suite, our own title, the global unicast encryption key and the global
     /// authentication key.
@@ -173,27 +176,23 @@ impl<P: CryptoProvider> SecurityContext<P> {
     /// new key). Sending begins there, so that no counter is used twice.
     ///
     /// # Errors
-    /// A key's length does not fit the suite.
+    /// What the provider says of the key.
     pub fn new(
         provider: &P,
         suite: SecuritySuite,
         own_title: SystemTitle,
-        encryption_key: &[u8],
+        encryption_key: &SecretKey,
         authentication_key: AuthenticationKey,
         id: CounterId,
         reserved: u32,
     ) -> Result<Self, SecurityError> {
-        if encryption_key.len() != suite.key_len() {
-            return Err(SecurityError::KeyLength);
-        }
         Ok(Self {
             suite,
             own_title,
             authentication_key,
             unicast: KeyState {
-                key: provider.aead_key(suite, encryption_key)?,
-                id,
-                send: SendCounter::new(reserved),
+                key: provider.aead_key(suite, encryption_key.expose())?,
+                send: SendCounter::new(id, reserved),
                 windows: PeerWindows::new(),
             },
         })
@@ -209,9 +208,27 @@ impl<P: CryptoProvider> SecurityContext<P> {
         self.own_title
     }
 
+    /// The counter that the next message under the global key will carry.
+    pub const fn upcoming_counter(&self) -> InvocationCounter {
+        self.unicast.send.upcoming()
+    }
+
+    /// Skips send counters, as a peer says that it expects them; the hint is not authenticated, so `limit` bounds it.
+    ///
+    /// # Errors
+    /// The hint is out of bounds.
+    pub fn advance_counter(&mut self, to: InvocationCounter, limit: u32) -> Result<(), SecurityError> {
+        self.unicast.send.advance_to(to, limit)
+    }
+
     /// The lowest counter that is accepted from `peer`.
     pub fn lowest_acceptable(&self, peer: SystemTitle) -> InvocationCounter {
-        self.unicast.windows.lowest_acceptable(peer)
+        self.unicast.windows.window(peer).map_or(InvocationCounter::new(0), |window| window.lowest_acceptable())
+    }
+
+    /// The lowest counters that are accepted from the peers heard so far.
+    pub fn windows(&self) -> impl Iterator<Item = (SystemTitle, InvocationCounter)> + '_ {
+        self.unicast.windows.iter()
     }
 
     /// Sets the lowest counter that is accepted from `peer`, as it was stored before a restart.
@@ -219,17 +236,29 @@ impl<P: CryptoProvider> SecurityContext<P> {
     /// # Errors
     /// The table of peers is full.
     pub fn restore_window(&mut self, peer: SystemTitle, lowest: InvocationCounter) -> Result<(), SecurityError> {
-        self.unicast.windows.restore(peer, lowest)
-    }
-
-    /// The key, its counters and the authentication key, for a handshake proof.
-    pub(crate) fn proof_material(&mut self) -> (&P::AeadKey, &AuthenticationKey, &mut PeerWindows<PEERS>) {
-        (&self.unicast.key, &self.authentication_key, &mut self.unicast.windows)
+        self.unicast.windows.insert(peer, ReplayWindow::new(lowest))
     }
 
     /// The next counter of the global key.
-    pub(crate) fn next_counter(&mut self, store: &mut dyn CounterStore) -> Result<InvocationCounter, SecurityError> {
-        self.unicast.send.next(self.unicast.id, store)
+    pub(crate) fn next_counter(
+        &mut self,
+        mut store: &mut dyn CounterStore,
+    ) -> Result<InvocationCounter, SecurityError> {
+        self.unicast.send.next(&mut store)
+    }
+
+    /// Records a counter of the global key that a verified handshake proof carried.
+    pub(crate) fn accept_counter(
+        &mut self,
+        peer: SystemTitle,
+        counter: InvocationCounter,
+    ) -> Result<(), SecurityError> {
+        self.unicast.windows.accept(peer, counter)
+    }
+
+    /// The global key, to make or verify a handshake proof.
+    pub(crate) const fn protector<'k>(&'k self, provider: &'k P) -> Protector<'k, P> {
+        Protector { provider, key: &self.unicast.key, authentication_key: &self.authentication_key }
     }
 
     /// Opens a received APDU in place.
@@ -248,13 +277,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
             if !required.is_empty() {
                 return Err(ProtectionError::Required);
             }
-            return Ok(Opened {
-                apdu: 0..apdu.len(),
-                envelope: None,
-                protection: Protection::empty(),
-                counter: None,
-                floor_before: InvocationCounter::new(0),
-            });
+            return Ok(Opened::plain(0..apdu.len()));
         };
         if peer == self.own_title || parsed.title.is_some_and(|title| title != peer) {
             return Err(ProtectionError::WrongTitle);
@@ -264,13 +287,21 @@ impl<P: CryptoProvider> SecurityContext<P> {
         Requirement { suite: self.suite, protection: required, key_set: KeySet::Unicast }
             .check(header.control)?;
         let mut dedicated = dedicated;
-        let (key, window) = match (parsed.envelope.key, dedicated.as_deref_mut()) {
-            (KeyClass::Global, _) => (&self.unicast.key, self.unicast.windows.window(peer)),
-            (KeyClass::Dedicated, Some(dedicated)) => (&dedicated.key, dedicated.window),
+        let (key, floor_before, check) = match (parsed.envelope.key, dedicated.as_deref_mut()) {
+            (KeyClass::Global, _) => {
+                let check = self.unicast.windows.check(peer, header.counter);
+                (&self.unicast.key, self.lowest_acceptable(peer), check)
+            }
+            (KeyClass::Dedicated, Some(dedicated)) => {
+                let window = dedicated.window;
+                (&dedicated.key, window.lowest_acceptable(), window.check(header.counter))
+            }
             (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
         };
-        let floor_before = window.lowest_acceptable();
-        window.check(header.counter).map_err(|_| ProtectionError::Replay(floor_before.value()))?;
+        check.map_err(|error| match error {
+            SecurityError::Replay { lowest_acceptable, .. } => ProtectionError::Replay(lowest_acceptable),
+            error => error.into(),
+        })?;
         if header.control.protection() == Protection::ENCRYPTED {
             // Without a tag anybody can forge the counter: such an APDU is taken only where this side asked for
             // encryption alone, and may not push the window far.
@@ -287,13 +318,13 @@ impl<P: CryptoProvider> SecurityContext<P> {
         let inner_tag = plain.first().copied();
         match (parsed.envelope.key, dedicated) {
             (KeyClass::Global, _) => self.unicast.windows.accept(peer, header.counter)?,
-            (KeyClass::Dedicated, Some(dedicated)) => dedicated.window.accept(header.counter)?,
+            (KeyClass::Dedicated, Some(dedicated)) => dedicated.window.accept(header.counter),
             (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
         }
         if parsed.inner_tag.is_some_and(|announced| inner_tag != Some(announced)) {
             return Err(ProtectionError::WrongService);
         }
-        let start = parsed.content.start + SecurityHeader::LENGTH;
+        let start = parsed.content.start + SecurityHeader::LEN;
         Ok(Opened {
             apdu: start..start + plain_length,
             envelope: Some(parsed.envelope),
@@ -309,7 +340,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
     pub(crate) fn seal(
         &mut self,
         provider: &P,
-        store: &mut dyn CounterStore,
+        mut store: &mut dyn CounterStore,
         dedicated: Option<&mut DedicatedKey<P>>,
         envelope: Envelope,
         protection: Protection,
@@ -318,14 +349,14 @@ impl<P: CryptoProvider> SecurityContext<P> {
     ) -> Result<Range<usize>, ProtectionError> {
         let plain_tag = *buffer.get(apdu.start).ok_or(ProtectionError::BufferFull)?;
         let service_tag = service_specific_tag(plain_tag, envelope.key).filter(|_| !envelope.general);
-        let content_start = apdu.start.checked_sub(SecurityHeader::LENGTH).ok_or(ProtectionError::BufferFull)?;
+        let content_start = apdu.start.checked_sub(SecurityHeader::LEN).ok_or(ProtectionError::BufferFull)?;
         let (key, counter) = match (envelope.key, dedicated) {
             (KeyClass::Global, _) => {
-                let counter = self.unicast.send.next(self.unicast.id, store)?;
+                let counter = self.unicast.send.next(&mut store)?;
                 (&self.unicast.key, counter)
             }
             (KeyClass::Dedicated, Some(dedicated)) => {
-                let counter = dedicated.next_counter()?;
+                let counter = dedicated.send.next(&mut NoStore)?;
                 (&dedicated.key, counter)
             }
             (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
@@ -357,6 +388,13 @@ impl<P: CryptoProvider> SecurityContext<P> {
         buffer[start..content_start].copy_from_slice(head);
         Ok(start..content_start + length)
     }
+}
+
+/// Whether an APDU travels in an envelope.
+pub(crate) fn is_protected(apdu: &[u8]) -> bool {
+    apdu.first().is_some_and(|&tag| {
+        matches!(tag, GENERAL_GLO_CIPHERING | GENERAL_DED_CIPHERING) || announced_service(tag).is_some()
+    })
 }
 
 /// The envelope of a received APDU.
