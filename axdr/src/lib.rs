@@ -10,6 +10,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod ber;
 mod bit_string;
 mod compact;
 mod data;
