@@ -39,9 +39,9 @@ impl Protection {
     /// Octets that this protection adds to the information: header, and tag if there is one.
     pub const fn overhead(self) -> usize {
         if self.contains(Self::AUTHENTICATED) {
-            SecurityHeader::LEN + SecurityHeader::TAG_LEN
+            SecurityHeader::LENGTH + SecurityHeader::TAG_LENGTH
         } else {
-            SecurityHeader::LEN
+            SecurityHeader::LENGTH
         }
     }
 }
@@ -136,9 +136,9 @@ pub struct SecurityHeader {
 
 impl SecurityHeader {
     /// Octets of the header.
-    pub const LEN: usize = 5;
+    pub const LENGTH: usize = 5;
     /// Octets of the authentication tag, in every suite.
-    pub const TAG_LEN: usize = 12;
+    pub const TAG_LENGTH: usize = 12;
 
     /// Reads the header of a whole protected content.
     ///
@@ -147,8 +147,8 @@ impl SecurityHeader {
     /// tag, 5 without), [`SecurityError::NoProtection`] if it is neither authenticated nor encrypted.
     pub fn parse(content: &[u8]) -> Result<Self, SecurityError> {
         let (header, _) = content
-            .split_first_chunk::<{ Self::LEN }>()
-            .ok_or_else(|| truncated(content.len(), Self::LEN))?;
+            .split_first_chunk::<{ Self::LENGTH }>()
+            .ok_or_else(|| truncated(content.len(), Self::LENGTH))?;
         let [control, counter @ ..] = *header;
         let header = Self {
             control: SecurityControl::from_octet(control),
@@ -165,7 +165,7 @@ impl SecurityHeader {
     }
 
     /// The header's octets.
-    pub fn octets(self) -> [u8; Self::LEN] {
+    pub fn octets(self) -> [u8; Self::LENGTH] {
         let [a, b, c, d] = self.counter.value().to_be_bytes();
         [self.control.octet(), a, b, c, d]
     }

@@ -120,7 +120,10 @@ impl SendCounter {
     /// # Errors
     /// [`SecurityError::CounterExhausted`] at `FFFFFFFF`: the counter does not wrap, the key must be changed.
     /// [`SecurityError::Storage`] if no values could be reserved; nothing is used then.
-    pub fn next(&mut self, store: &mut impl CounterStore) -> Result<InvocationCounter, SecurityError> {
+    pub fn next(
+        &mut self,
+        store: &mut (impl CounterStore + ?Sized),
+    ) -> Result<InvocationCounter, SecurityError> {
         if self.next == u32::MAX {
             return Err(SecurityError::CounterExhausted);
         }

@@ -10,6 +10,8 @@
 //! In pass 3 the client is the prover and the challenge is StoC; in pass 4 the server is, and it is CtoS. The secret
 //! comes after the challenge in 3 and 4 and before everything in 6.
 
+use core::fmt;
+
 use crate::{
     AuthenticationMechanism, CryptoProvider, InvocationCounter, Protection, Protector, ReplayWindow,
     SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SystemTitle, constant_time_eq,
@@ -23,15 +25,135 @@ pub const MIN_CHALLENGE_ECDSA: usize = 32;
 /// The most octets of a challenge.
 pub const MAX_CHALLENGE: usize = 64;
 /// Octets of a proof of mechanism 3.
-pub const MD5_LEN: usize = 16;
+pub const MD5_LENGTH: usize = 16;
 /// Octets of a proof of mechanism 4.
-pub const SHA1_LEN: usize = 20;
+pub const SHA1_LENGTH: usize = 20;
 /// Octets of a proof of mechanism 5.
-pub const GMAC_LEN: usize = SecurityHeader::LEN + SecurityHeader::TAG_LEN;
+pub const GMAC_LENGTH: usize = SecurityHeader::LENGTH + SecurityHeader::TAG_LENGTH;
 /// Octets of a proof of mechanism 6.
-pub const SHA256_LEN: usize = 32;
+pub const SHA256_LENGTH: usize = 32;
 /// The most octets of a proof of any mechanism: ECDSA on P-384.
 pub const MAX_PROOF: usize = 96;
+
+/// A challenge: 8 to 64 octets.
+///
+/// The default one is empty, which no mechanism takes: it stands for a challenge that is not there yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Challenge {
+    octets: [u8; MAX_CHALLENGE],
+    len: u8,
+}
+
+impl Challenge {
+    /// Octets of the challenges that this side makes: enough for every mechanism.
+    pub const GENERATED_LENGTH: usize = 32;
+
+    /// The challenge that a peer sent for this mechanism.
+    ///
+    /// # Errors
+    /// [`SecurityError::ChallengeLength`].
+    pub fn received(mechanism: AuthenticationMechanism, octets: &[u8]) -> Result<Self, SecurityError> {
+        check_challenge(mechanism, octets)?;
+        let mut challenge = Self { len: octets.len() as u8, ..Self::default() };
+        challenge
+            .octets
+            .get_mut(..octets.len())
+            .ok_or(SecurityError::ChallengeLength(octets.len()))?
+            .copy_from_slice(octets);
+        Ok(challenge)
+    }
+
+    /// A fresh challenge of 32 octets. Every attempt gets one of its own.
+    ///
+    /// # Errors
+    /// What the random source answers.
+    pub fn random<P: CryptoProvider>(provider: &P) -> Result<Self, SecurityError> {
+        Self::random_with_length(provider, Self::GENERATED_LENGTH)
+    }
+
+    /// A fresh challenge of 8 to 64 octets, for a peer that does not take 32.
+    ///
+    /// # Errors
+    /// [`SecurityError::ChallengeLength`], or what the random source answers.
+    pub fn random_with_length<P: CryptoProvider>(provider: &P, length: usize) -> Result<Self, SecurityError> {
+        let mut challenge = Self { len: length as u8, ..Self::default() };
+        let octets = challenge
+            .octets
+            .get_mut(..length)
+            .filter(|octets| octets.len() >= MIN_CHALLENGE)
+            .ok_or(SecurityError::ChallengeLength(length))?;
+        provider.random(octets)?;
+        Ok(challenge)
+    }
+
+    /// The octets, as on the wire.
+    pub fn octets(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or(&self.octets)
+    }
+}
+
+impl Default for Challenge {
+    fn default() -> Self {
+        Self { octets: [0; MAX_CHALLENGE], len: 0 }
+    }
+}
+
+impl fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Challenge({} octets)", self.len)
+    }
+}
+
+/// A proof, f(challenge), of any mechanism: up to 96 octets. The default one is empty and proves nothing.
+#[derive(Clone, Copy)]
+pub struct Proof {
+    octets: [u8; MAX_PROOF],
+    len: u8,
+}
+
+impl Proof {
+    /// A proof of these octets.
+    ///
+    /// # Errors
+    /// [`SecurityError::ProofLength`] if there are more than any mechanism has.
+    pub fn new(octets: &[u8]) -> Result<Self, SecurityError> {
+        let mut proof = Self { len: octets.len() as u8, ..Self::default() };
+        proof
+            .octets
+            .get_mut(..octets.len())
+            .ok_or(SecurityError::ProofLength { expected: MAX_PROOF, found: octets.len() })?
+            .copy_from_slice(octets);
+        Ok(proof)
+    }
+
+    /// The octets, as on the wire.
+    pub fn octets(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or(&self.octets)
+    }
+
+    /// Compares with a received proof in constant time.
+    ///
+    /// # Errors
+    /// [`SecurityError::ProofLength`], [`SecurityError::TagMismatch`]; an empty proof matches nothing.
+    pub fn verify(&self, received: &[u8]) -> Result<(), SecurityError> {
+        if self.len == 0 {
+            return Err(SecurityError::TagMismatch);
+        }
+        verify(self.octets(), received)
+    }
+}
+
+impl Default for Proof {
+    fn default() -> Self {
+        Self { octets: [0; MAX_PROOF], len: 0 }
+    }
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proof({} octets)", self.len)
+    }
+}
 
 /// Checks the length of a challenge: 8 to 64 octets, 32 to 64 with mechanism 7.
 ///
@@ -70,26 +192,13 @@ pub fn check_reflected_title(own: SystemTitle, peer: SystemTitle) -> Result<(), 
     Ok(())
 }
 
-/// Fills `challenge` with random octets. 32 are recommended, 16 for a peer that takes no more, 64 with mechanism 7.
-///
-/// # Errors
-/// [`SecurityError::ChallengeLength`], or what the random source answers.
-pub fn generate_challenge<P: CryptoProvider>(
-    provider: &P,
-    mechanism: AuthenticationMechanism,
-    challenge: &mut [u8],
-) -> Result<(), SecurityError> {
-    check_challenge(mechanism, challenge)?;
-    provider.random(challenge)
-}
-
 /// Mechanism 3. Deprecated: MD5 is broken, use it only with a meter that has nothing else.
-pub fn md5<P: CryptoProvider>(provider: &P, challenge: &[u8], secret: &[u8]) -> [u8; MD5_LEN] {
+pub fn md5<P: CryptoProvider>(provider: &P, challenge: &[u8], secret: &[u8]) -> [u8; MD5_LENGTH] {
     provider.md5(&[challenge, secret])
 }
 
 /// Mechanism 4. Deprecated: SHA-1 is broken, use it only with a meter that has nothing else.
-pub fn sha1<P: CryptoProvider>(provider: &P, challenge: &[u8], secret: &[u8]) -> [u8; SHA1_LEN] {
+pub fn sha1<P: CryptoProvider>(provider: &P, challenge: &[u8], secret: &[u8]) -> [u8; SHA1_LENGTH] {
     provider.sha1(&[challenge, secret])
 }
 
@@ -101,7 +210,7 @@ pub fn sha256<P: CryptoProvider>(
     verifier: SystemTitle,
     challenge: &[u8],
     own_challenge: &[u8],
-) -> [u8; SHA256_LEN] {
+) -> [u8; SHA256_LENGTH] {
     provider.sha256(&[secret, prover.octets(), verifier.octets(), challenge, own_challenge])
 }
 
@@ -117,7 +226,7 @@ pub fn gmac<P: CryptoProvider>(
     prover: SystemTitle,
     counter: InvocationCounter,
     challenge: &[u8],
-) -> Result<[u8; GMAC_LEN], SecurityError> {
+) -> Result<[u8; GMAC_LENGTH], SecurityError> {
     if counter.is_exhausted() {
         return Err(SecurityError::CounterExhausted);
     }
@@ -128,8 +237,8 @@ pub fn gmac<P: CryptoProvider>(
         &[&[control.octet()], protector.authentication_key.expose(), challenge],
         &mut [],
     )?;
-    let mut proof = [0; GMAC_LEN];
-    let (header, end) = proof.split_at_mut(SecurityHeader::LEN);
+    let mut proof = [0; GMAC_LENGTH];
+    let (header, end) = proof.split_at_mut(SecurityHeader::LENGTH);
     header.copy_from_slice(&SecurityHeader { control, counter }.octets());
     end.copy_from_slice(&tag);
     Ok(proof)
@@ -152,9 +261,9 @@ pub fn verify_gmac<P: CryptoProvider>(
     window: &ReplayWindow,
     proof: &[u8],
 ) -> Result<InvocationCounter, SecurityError> {
-    let proof: &[u8; GMAC_LEN] = proof
+    let proof: &[u8; GMAC_LENGTH] = proof
         .try_into()
-        .map_err(|_| SecurityError::ProofLength { expected: GMAC_LEN, found: proof.len() })?;
+        .map_err(|_| SecurityError::ProofLength { expected: GMAC_LENGTH, found: proof.len() })?;
     let header = SecurityHeader::parse(proof)?;
     if header.control != SecurityControl::new(suite, Protection::AUTHENTICATED) {
         return Err(SecurityError::ControlNotAllowed(header.control.octet()));
@@ -181,58 +290,30 @@ pub fn verify(expected: &[u8], proof: &[u8]) -> Result<(), SecurityError> {
 
 /// Mechanism 2: the manufacturer's own function, which is not public. There is no default.
 ///
-/// Any `Fn(challenge, secret, out) -> Result<length, SecurityError>` is one.
+/// Any `Fn(challenge, secret) -> Result<Proof, SecurityError>` is one.
 pub trait Manufacturer {
-    /// Writes the proof of `challenge` to the front of `proof` and returns its length.
+    /// The proof of `challenge`.
     ///
     /// # Errors
     /// [`SecurityError::MechanismUnavailable`], or what the function itself refuses.
-    fn prove(
-        &self,
-        challenge: &[u8],
-        secret: &[u8],
-        proof: &mut [u8; MAX_PROOF],
-    ) -> Result<usize, SecurityError>;
-
-    /// Verifies a proof of `challenge`: computes it anew and compares in constant time.
-    ///
-    /// # Errors
-    /// As [`verify`] and [`Self::prove`].
-    fn verify(&self, challenge: &[u8], secret: &[u8], proof: &[u8]) -> Result<(), SecurityError> {
-        let mut expected = [0; MAX_PROOF];
-        let len = self.prove(challenge, secret, &mut expected)?;
-        if len == 0 {
-            return Err(SecurityError::MechanismUnavailable);
-        }
-        verify(expected.get(..len).ok_or(SecurityError::Provider)?, proof)
-    }
+    fn prove(&self, challenge: &[u8], secret: &[u8]) -> Result<Proof, SecurityError>;
 }
 
 impl<F> Manufacturer for F
 where
-    F: Fn(&[u8], &[u8], &mut [u8; MAX_PROOF]) -> Result<usize, SecurityError>,
+    F: Fn(&[u8], &[u8]) -> Result<Proof, SecurityError>,
 {
-    fn prove(
-        &self,
-        challenge: &[u8],
-        secret: &[u8],
-        proof: &mut [u8; MAX_PROOF],
-    ) -> Result<usize, SecurityError> {
-        self(challenge, secret, proof)
+    fn prove(&self, challenge: &[u8], secret: &[u8]) -> Result<Proof, SecurityError> {
+        self(challenge, secret)
     }
 }
 
-/// No function of mechanism 2: every proof is refused.
+/// No function of mechanism 2: nothing can be proved.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoManufacturer;
 
 impl Manufacturer for NoManufacturer {
-    fn prove(
-        &self,
-        _challenge: &[u8],
-        _secret: &[u8],
-        _proof: &mut [u8; MAX_PROOF],
-    ) -> Result<usize, SecurityError> {
+    fn prove(&self, _challenge: &[u8], _secret: &[u8]) -> Result<Proof, SecurityError> {
         Err(SecurityError::MechanismUnavailable)
     }
 }
@@ -302,18 +383,39 @@ mod tests {
     }
 
     #[test]
+    fn challenges_come_from_the_random_source() {
+        let provider = RustCrypto::new(|out: &mut [u8]| {
+            out.fill(0x5A);
+            Ok(())
+        });
+        assert_eq!(Challenge::random(&provider).unwrap().octets(), [0x5A; 32]);
+        for length in 0..300 {
+            let challenge = Challenge::random_with_length(&provider, length);
+            assert_eq!(challenge.is_ok(), (8..=64).contains(&length));
+        }
+        assert_eq!(
+            Challenge::random(&RustCrypto::new(NoRandom)).err(),
+            Some(SecurityError::RandomUnavailable)
+        );
+        assert!(Challenge::received(AuthenticationMechanism::Gmac, &[1; 65]).is_err());
+        assert!(Challenge::default().octets().is_empty());
+    }
+
+    #[test]
     fn mechanism_2_is_a_hook() {
-        let reversed = |challenge: &[u8], secret: &[u8], proof: &mut [u8; MAX_PROOF]| {
-            for (out, octet) in proof.iter_mut().zip(challenge.iter().rev().chain(secret)) {
-                *out = *octet;
-            }
-            Ok(challenge.len() + secret.len())
+        let joined = |challenge: &[u8], secret: &[u8]| {
+            let mut octets = [0; 4];
+            octets[..2].copy_from_slice(challenge);
+            octets[2..].copy_from_slice(secret);
+            Proof::new(&octets)
         };
-        assert_eq!(reversed.verify(b"abc", b"xy", b"cbaxy"), Ok(()));
-        assert!(reversed.verify(b"abc", b"xy", b"cbaxz").is_err());
-        assert!(reversed.verify(b"abc", b"xy", b"cbax").is_err());
-        assert!(reversed.verify(b"", b"", b"").is_err());
-        assert!(reversed.verify(&[0; 97], b"", &[0; 97]).is_err());
-        assert_eq!(NoManufacturer.verify(b"abc", b"xy", b"cbaxy"), Err(SecurityError::MechanismUnavailable));
+        let hook: &dyn Manufacturer = &joined;
+        let proof = hook.prove(b"ab", b"xy").unwrap();
+        assert_eq!(proof.verify(b"abxy"), Ok(()));
+        assert_eq!(proof.verify(b"abxz"), Err(SecurityError::TagMismatch));
+        assert!(proof.verify(b"abx").is_err());
+        assert!(Proof::default().verify(b"").is_err());
+        assert!(Proof::new(&[0; 97]).is_err());
+        assert!(NoManufacturer.prove(b"ab", b"xy").is_err());
     }
 }

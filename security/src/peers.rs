@@ -23,24 +23,31 @@ impl<const N: usize> PeerWindows<N> {
         Self { rows: [None; N], fresh }
     }
 
-    /// Puts a peer into the table, as storage or provisioning say it. Of two windows the higher floor stays.
+    /// Puts a peer into the table with the lowest counter that is accepted from it, as it was stored before a restart.
+    /// A floor that is higher already stays.
     ///
     /// # Errors
     /// [`SecurityError::TooManyPeers`].
-    pub fn insert(&mut self, title: SystemTitle, window: ReplayWindow) -> Result<(), SecurityError> {
-        let row = self.row(title).ok_or(SecurityError::TooManyPeers)?;
-        let floor = row.map_or(0, |(_, old)| old.lowest_acceptable().value());
-        let mut window = window;
-        if let Some(below) = floor.checked_sub(1) {
+    pub fn restore(
+        &mut self,
+        title: SystemTitle,
+        lowest_acceptable: InvocationCounter,
+    ) -> Result<(), SecurityError> {
+        let window = self.window_mut(title).ok_or(SecurityError::TooManyPeers)?;
+        if let Some(below) = lowest_acceptable.value().checked_sub(1) {
             window.accept(InvocationCounter::new(below));
         }
-        *row = Some((title, window));
         Ok(())
     }
 
-    /// The window of a peer; nothing if it never sent anything that was verified.
-    pub fn window(&self, title: SystemTitle) -> Option<&ReplayWindow> {
-        self.rows.iter().flatten().find_map(|(known, window)| (*known == title).then_some(window))
+    /// The window of a peer; a fresh one if it never sent anything that was verified.
+    pub fn window(&self, title: SystemTitle) -> ReplayWindow {
+        self.known(title).unwrap_or(self.fresh)
+    }
+
+    /// The lowest counter that is accepted from a peer.
+    pub fn lowest_acceptable(&self, title: SystemTitle) -> InvocationCounter {
+        self.window(title).lowest_acceptable()
     }
 
     /// Whether a counter may be accepted, before its tag is looked at. Changes nothing, whatever the title is.
@@ -48,11 +55,10 @@ impl<const N: usize> PeerWindows<N> {
     /// # Errors
     /// What [`ReplayWindow::check`] says, and [`SecurityError::TooManyPeers`] if there is no room for a new peer.
     pub fn check(&self, title: SystemTitle, counter: InvocationCounter) -> Result<(), SecurityError> {
-        match self.window(title) {
-            Some(window) => window.check(counter),
-            None if self.rows.iter().any(Option::is_none) => self.fresh.check(counter),
-            None => Err(SecurityError::TooManyPeers),
+        if self.known(title).is_none() && self.rows.iter().all(Option::is_some) {
+            return Err(SecurityError::TooManyPeers);
         }
+        self.window(title).check(counter)
     }
 
     /// Moves the floor of a peer above a counter whose tag was verified.
@@ -60,9 +66,7 @@ impl<const N: usize> PeerWindows<N> {
     /// # Errors
     /// [`SecurityError::TooManyPeers`]: then the content must not be acted on.
     pub fn accept(&mut self, title: SystemTitle, counter: InvocationCounter) -> Result<(), SecurityError> {
-        let fresh = self.fresh;
-        let row = self.row(title).ok_or(SecurityError::TooManyPeers)?;
-        row.get_or_insert((title, fresh)).1.accept(counter);
+        self.window_mut(title).ok_or(SecurityError::TooManyPeers)?.accept(counter);
         Ok(())
     }
 
@@ -71,12 +75,19 @@ impl<const N: usize> PeerWindows<N> {
         self.rows.iter().flatten().map(|(title, window)| (*title, window.lowest_acceptable()))
     }
 
-    /// The peer's row, or else a free one.
-    fn row(&mut self, title: SystemTitle) -> Option<&mut Option<(SystemTitle, ReplayWindow)>> {
-        let known = |row: &Option<(SystemTitle, _)>| matches!(row, Some((t, _)) if *t == title);
-        let index =
-            self.rows.iter().position(known).or_else(|| self.rows.iter().position(Option::is_none))?;
-        self.rows.get_mut(index)
+    fn known(&self, title: SystemTitle) -> Option<ReplayWindow> {
+        self.rows.iter().flatten().find_map(|(known, window)| (*known == title).then_some(*window))
+    }
+
+    /// The window in the peer's row, or in a free one that becomes the peer's.
+    fn window_mut(&mut self, title: SystemTitle) -> Option<&mut ReplayWindow> {
+        let index = self
+            .rows
+            .iter()
+            .position(|row| row.is_some_and(|(known, _)| known == title))
+            .or_else(|| self.rows.iter().position(Option::is_none))?;
+        let row = self.rows.get_mut(index)?;
+        Some(&mut row.get_or_insert((title, self.fresh)).1)
     }
 }
 
@@ -108,17 +119,17 @@ mod tests {
         assert_eq!(peers.accept(title(3), InvocationCounter::new(0)), Err(SecurityError::TooManyPeers));
         assert!(peers.check(title(1), InvocationCounter::new(7)).is_err());
         peers.check(title(1), InvocationCounter::new(8)).unwrap();
-        assert_eq!(peers.window(title(2)).unwrap().lowest_acceptable().value(), 10);
+        assert_eq!(peers.lowest_acceptable(title(2)).value(), 10);
     }
 
     #[test]
-    fn inserting_again_never_lowers_a_floor() {
+    fn restoring_never_lowers_a_floor() {
         let mut peers = PeerWindows::<1>::new();
         peers.accept(title(1), InvocationCounter::new(99)).unwrap();
-        peers.insert(title(1), ReplayWindow::default()).unwrap();
-        assert_eq!(peers.window(title(1)).unwrap().lowest_acceptable().value(), 100);
-        peers.insert(title(1), ReplayWindow::new(InvocationCounter::new(200))).unwrap();
-        assert_eq!(peers.window(title(1)).unwrap().lowest_acceptable().value(), 200);
-        assert!(peers.insert(title(2), ReplayWindow::default()).is_err());
+        peers.restore(title(1), InvocationCounter::new(0)).unwrap();
+        assert_eq!(peers.lowest_acceptable(title(1)).value(), 100);
+        peers.restore(title(1), InvocationCounter::new(200)).unwrap();
+        assert_eq!(peers.lowest_acceptable(title(1)).value(), 200);
+        assert!(peers.restore(title(2), InvocationCounter::new(0)).is_err());
     }
 }

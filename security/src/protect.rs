@@ -97,7 +97,7 @@ impl<P: CryptoProvider> Protector<'_, P> {
             return Ok(rest);
         }
         let (text, tag) =
-            rest.split_last_chunk_mut::<{ SecurityHeader::TAG_LEN }>().ok_or(SecurityError::Provider)?;
+            rest.split_last_chunk_mut::<{ SecurityHeader::TAG_LENGTH }>().ok_or(SecurityError::Provider)?;
         let sc = [control.octet()];
         let ak = self.authentication_key.expose();
         if protection == Protection::AUTHENTICATED {
@@ -130,12 +130,12 @@ fn check_control(control: SecurityControl) -> Result<(), SecurityError> {
     Ok(())
 }
 
-type Split<'b> = (&'b mut [u8; SecurityHeader::LEN], &'b mut [u8]);
+type Split<'b> = (&'b mut [u8; SecurityHeader::LENGTH], &'b mut [u8]);
 
 fn split_header(content: &mut [u8]) -> Result<Split<'_>, SecurityError> {
     let available = content.len();
     content.split_first_chunk_mut().ok_or(SecurityError::Truncated {
         offset: available,
-        missing: SecurityHeader::LEN.saturating_sub(available),
+        missing: SecurityHeader::LENGTH.saturating_sub(available),
     })
 }

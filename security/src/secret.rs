@@ -34,6 +34,11 @@ impl<const N: usize> Secret<N> {
         Ok(secret)
     }
 
+    /// No secret at all; only the empty octet string [matches](Self::matches) it.
+    pub const fn empty() -> Self {
+        Self { octets: [0; N], len: 0 }
+    }
+
     /// The octets themselves. Whoever calls this answers for where they go.
     pub fn expose(&self) -> &[u8] {
         // `len` never exceeds `N`, so the fallback is never taken; it spares a panic path.

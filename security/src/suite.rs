@@ -59,19 +59,19 @@ impl SecuritySuite {
 ///
 /// The first three are the manufacturer's FLAG id in a meter's title.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SystemTitle([u8; Self::LEN]);
+pub struct SystemTitle([u8; Self::LENGTH]);
 
 impl SystemTitle {
     /// Octets of a system title.
-    pub const LEN: usize = 8;
+    pub const LENGTH: usize = 8;
 
     /// The title of these octets.
-    pub const fn from_octets(octets: [u8; Self::LEN]) -> Self {
+    pub const fn from_octets(octets: [u8; Self::LENGTH]) -> Self {
         Self(octets)
     }
 
     /// The octets, as on the wire.
-    pub const fn octets(&self) -> &[u8; Self::LEN] {
+    pub const fn octets(&self) -> &[u8; Self::LENGTH] {
         &self.0
     }
 }
@@ -80,12 +80,12 @@ impl TryFrom<&[u8]> for SystemTitle {
     type Error = SecurityError;
 
     fn try_from(octets: &[u8]) -> Result<Self, SecurityError> {
-        <[u8; Self::LEN]>::try_from(octets).map(Self).map_err(|_| SecurityError::TitleLength(octets.len()))
+        <[u8; Self::LENGTH]>::try_from(octets).map(Self).map_err(|_| SecurityError::TitleLength(octets.len()))
     }
 }
 
-impl From<[u8; SystemTitle::LEN]> for SystemTitle {
-    fn from(octets: [u8; Self::LEN]) -> Self {
+impl From<[u8; SystemTitle::LENGTH]> for SystemTitle {
+    fn from(octets: [u8; Self::LENGTH]) -> Self {
         Self(octets)
     }
 }
