@@ -26,7 +26,7 @@ mod sequence;
 pub use bit_string::BitString;
 pub use compact::CompactArray;
 pub use data::{Data, DataKind, MAX_DEPTH};
-pub use datetime::{ClockStatus, Date, DateTime, Time};
+pub use datetime::{ClockStatus, Date, DateTime, DayOfMonth, Month, NotAnInstant, ParseDateTimeError, Time};
 pub use encode::{Array, Encode, Enum, FromData, TypeMismatch, VisibleString};
 pub use encoder::{BufferFull, Cursor, Encoder};
 pub use error::{DecodeError, DecodeErrorKind};
