@@ -139,3 +139,116 @@ fn split_header(content: &mut [u8]) -> Result<Split<'_>, SecurityError> {
         missing: SecurityHeader::LENGTH.saturating_sub(available),
     })
 }
+
+#[cfg(all(test, feature = "rustcrypto"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{NoRandom, RustCrypto, SecuritySuite};
+
+    const EK: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    const AK: [u8; 16] =
+        [0xD0, 0xD1, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF];
+    const TITLE: SystemTitle = SystemTitle::from_octets([0x4D, 0x4D, 0x4D, 0, 0, 0xBC, 0x61, 0x4E]);
+    const COUNTER: InvocationCounter = InvocationCounter::new(0x0123_4567);
+    /// get-request for attribute 2 of the clock.
+    const INFORMATION: [u8; 13] = [0xC0, 1, 0, 0, 8, 0, 0, 1, 0, 0, 0xFF, 2, 0];
+
+    fn protector<T>(with: impl FnOnce(Protector<'_, RustCrypto<NoRandom>>) -> T) -> T {
+        let provider = RustCrypto::new(NoRandom);
+        with(Protector {
+            provider: &provider,
+            key: &provider.aead_key(SecuritySuite::Suite0, &EK).unwrap(),
+            authentication_key: &AuthenticationKey::new(&AK).unwrap(),
+        })
+    }
+
+    fn worked_example(protection: Protection, expected: &[u8]) {
+        protector(|protector| {
+            let mut buffer = [0xEE; 13 + 17 + 1];
+            buffer[5..18].copy_from_slice(&INFORMATION);
+            let control = SecurityControl::new(SecuritySuite::Suite0, protection);
+            let length = protector.protect(control, TITLE, COUNTER, &[], &mut buffer, 13).unwrap();
+            assert_eq!(&buffer[..length], expected);
+            assert!(buffer[length..].iter().all(|octet| *octet == 0xEE));
+            let information = protector.unprotect(TITLE, &[], &mut buffer[..length]).unwrap();
+            assert_eq!(information, INFORMATION);
+        });
+    }
+
+    #[test]
+    fn authentication_only() {
+        worked_example(
+            Protection::AUTHENTICATED,
+            &[
+                0x10, 0x01, 0x23, 0x45, 0x67, 0xC0, 0x01, 0x00, 0x00, 0x08, 0x00, 0x00, 0x01, 0x00, 0x00,
+                0xFF, 0x02, 0x00, 0x06, 0x72, 0x5D, 0x91, 0x0F, 0x92, 0x21, 0xD2, 0x63, 0x87, 0x75, 0x16,
+            ],
+        );
+    }
+
+    #[test]
+    fn encryption_only() {
+        worked_example(
+            Protection::ENCRYPTED,
+            &[
+                0x20, 0x01, 0x23, 0x45, 0x67, 0x41, 0x13, 0x12, 0xFF, 0x93, 0x5A, 0x47, 0x56, 0x68, 0x27,
+                0xC4, 0x67, 0xBC,
+            ],
+        );
+    }
+
+    #[test]
+    fn authenticated_encryption() {
+        worked_example(
+            Protection::AUTHENTICATED_ENCRYPTED,
+            &[
+                0x30, 0x01, 0x23, 0x45, 0x67, 0x41, 0x13, 0x12, 0xFF, 0x93, 0x5A, 0x47, 0x56, 0x68, 0x27,
+                0xC4, 0x67, 0xBC, 0x7D, 0x82, 0x5C, 0x3B, 0xE4, 0xA7, 0x7C, 0x3F, 0xCC, 0x05, 0x6B, 0x6B,
+            ],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_protected_is_left_alone() {
+        protector(|protector| {
+            let control = SecurityControl::new(SecuritySuite::Suite0, Protection::AUTHENTICATED_ENCRYPTED);
+            let mut buffer = [0; 29];
+            let mut protect = |control, counter, information| {
+                protector.protect(control, TITLE, counter, &[], &mut buffer, information)
+            };
+            assert_eq!(
+                protect(control, COUNTER, 13),
+                Err(SecurityError::BufferTooSmall { needed: 30, available: 29 })
+            );
+            assert!(protect(control, COUNTER, usize::MAX).is_err());
+            assert_eq!(
+                protect(control, InvocationCounter::EXHAUSTED, 1),
+                Err(SecurityError::CounterExhausted)
+            );
+            for (octet, error) in [
+                (0x00, SecurityError::NoProtection),
+                (0x40, SecurityError::NoProtection),
+                (0xB0, SecurityError::CompressionNotSupported),
+                (0x3F, SecurityError::ReservedSuite(15)),
+            ] {
+                assert_eq!(protect(SecurityControl::from_octet(octet), COUNTER, 1), Err(error));
+            }
+            assert_eq!(buffer, [0; 29]);
+        });
+    }
+
+    #[test]
+    fn a_refused_content_is_still_ciphered() {
+        protector(|protector| {
+            let mut buffer = [0; 30];
+            buffer[5..18].copy_from_slice(&INFORMATION);
+            let control = SecurityControl::new(SecuritySuite::Suite0, Protection::AUTHENTICATED_ENCRYPTED);
+            protector.protect(control, TITLE, COUNTER, &[], &mut buffer, 13).unwrap();
+            buffer[29] ^= 1;
+            let before = buffer;
+            assert_eq!(protector.unprotect(TITLE, &[], &mut buffer), Err(SecurityError::TagMismatch));
+            assert_eq!(buffer, before);
+        });
+    }
+}

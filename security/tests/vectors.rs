@@ -1,1 +1,498 @@
-fn main() {}
+//! The published and generated test vectors of the symmetric half.
+//!
+//! Runs `tests/data/security.json` of the workspace and every `*security*.json` in the folder that the environment
+//! variable `DLMS_EXTRA_VECTORS` names. A file is a list of objects with `name`, `algorithm`, `inputs`, `expected` and
+//! where useful `outcome`; values are hexadecimal. Prints one line for each vector that fails and one for each
+//! algorithm that is not built, and then `N of M, K not covered`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use dlms_security::{
+    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, InvocationCounter,
+    KeySet, NoRandom, Protection, Protector, ReplayWindow, RequiredProtection, Requirement, RustCrypto,
+    SecretKey, SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SendCounter, StorageError,
+    SystemTitle, hls, keys, required_protection,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    algorithm: String,
+    inputs: BTreeMap<String, Value>,
+    expected: BTreeMap<String, Value>,
+    outcome: Option<String>,
+}
+
+enum Outcome {
+    Passed,
+    Failed(String),
+    NotCovered,
+}
+
+fn main() -> ExitCode {
+    // The harness of a name filter or a listing: there is one test here and it is this program.
+    if std::env::args().any(|argument| argument == "--list") {
+        println!("vectors: test");
+        return ExitCode::SUCCESS;
+    }
+    let files = files();
+    let mut passed = 0;
+    let mut failed = 0;
+    let mut not_covered = BTreeMap::<String, usize>::new();
+    for file in &files {
+        let vectors: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(file).expect("readable"))
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for vector in vectors {
+            match run(&vector) {
+                Outcome::Passed => passed += 1,
+                Outcome::Failed(why) => {
+                    failed += 1;
+                    println!("FAILED {}: {why}", vector.name);
+                }
+                Outcome::NotCovered => *not_covered.entry(vector.algorithm).or_default() += 1,
+            }
+        }
+    }
+    for (algorithm, count) in &not_covered {
+        println!("not covered: {algorithm} ({count})");
+    }
+    let ignored = not_covered.values().sum::<usize>();
+    println!("{passed} of {}, {ignored} not covered", passed + failed);
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "test result: {result}. {passed} passed; {failed} failed; {ignored} ignored; 0 measured; 0 filtered out"
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn files() -> Vec<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/security.json");
+    let mut files = Vec::new();
+    if own.is_file() {
+        files.push(own);
+    }
+    if let Some(folder) = std::env::var_os("DLMS_EXTRA_VECTORS") {
+        let entries = std::fs::read_dir(&folder).expect("DLMS_EXTRA_VECTORS names a folder");
+        let mut extra: Vec<_> = entries
+            .map(|entry| entry.expect("readable folder").path())
+            .filter(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.contains("security") && name.ends_with(".json")
+            })
+            .collect();
+        extra.sort();
+        files.extend(extra);
+    }
+    files
+}
+
+fn run(vector: &Vector) -> Outcome {
+    let result = match vector.algorithm.as_str() {
+        "aes-gcm" => aes_gcm(vector),
+        "aes-key-wrap" => aes_key_wrap(vector),
+        "aes-key-unwrap" => aes_key_unwrap(vector),
+        "protect-service-specific" => protect(vector, vector.bytes("apdu_tag"), &[]),
+        "protect-general-glo" => protect_general(vector, 0xDB),
+        "protect-general-ded" => protect_general(vector, 0xDC),
+        "protect-general-ciphering" if vector.bytes("key_info").starts_with(&[1, 2]) => {
+            return Outcome::NotCovered;
+        }
+        "protect-general-ciphering" => protect_general_ciphering(vector),
+        "gcm-content-general-ciphering" => gcm_content(vector),
+        "hls-md5" => hls_digest(vector, |p, c, s| hls::md5(p, c, s).to_vec()),
+        "hls-sha1" => hls_digest(vector, |p, c, s| hls::sha1(p, c, s).to_vec()),
+        "hls-sha256" => hls_sha256(vector),
+        "hls-gmac" => hls_gmac(vector),
+        "hls-gmac-verify" => hls_gmac_verify(vector),
+        "hls2-aes-ecb" => hls2_aes_ecb(vector),
+        "hls-client-check" => hls_client_check(vector),
+        "hls-challenge-check" => {
+            let mechanism = AuthenticationMechanism::from_id(vector.octet("mechanism")).expect("mechanism");
+            vector.outcome_is(hls::check_challenge(mechanism, &vector.bytes("challenge")))
+        }
+        "invocation-counter-receive" => counter_receive(vector),
+        "invocation-counter-send" => counter_send(vector),
+        "required-protection" => required(vector),
+        _ => return Outcome::NotCovered,
+    };
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(why) => Outcome::Failed(why),
+    }
+}
+
+type Checked = Result<(), String>;
+
+impl Vector {
+    fn bytes(&self, field: &str) -> Vec<u8> {
+        self.optional(field).unwrap_or_else(|| panic!("{}: no input {field}", self.name))
+    }
+
+    fn optional(&self, field: &str) -> Option<Vec<u8>> {
+        self.inputs.get(field).map(hex)
+    }
+
+    fn octet(&self, field: &str) -> u8 {
+        self.bytes(field)[0]
+    }
+
+    fn counter(&self, field: &str) -> InvocationCounter {
+        InvocationCounter::new(number(&self.bytes(field)))
+    }
+
+    fn title(&self, field: &str) -> SystemTitle {
+        SystemTitle::try_from(&self.bytes(field)[..]).expect("8 octets")
+    }
+
+    fn suite(&self) -> SecuritySuite {
+        match self.optional("suite") {
+            Some(suite) => SecuritySuite::from_id(suite[0]),
+            None => SecurityControl::from_octet(self.octet("security_control")).suite(),
+        }
+        .expect("a suite")
+    }
+
+    fn expected(&self, field: &str) -> Vec<u8> {
+        hex(self.expected.get(field).unwrap_or_else(|| panic!("{}: expects no {field}", self.name)))
+    }
+
+    fn equals(&self, field: &str, found: &[u8]) -> Checked {
+        let expected = self.expected(field);
+        if expected == found { Ok(()) } else { Err(format!("{field}: {found:02X?}, not {expected:02X?}")) }
+    }
+
+    fn outcome_is<T, E: std::fmt::Debug>(&self, result: Result<T, E>) -> Checked {
+        match (self.outcome.as_deref(), result) {
+            (Some("reject"), Ok(_)) => Err("accepted".into()),
+            (Some("reject"), Err(_)) => Ok(()),
+            (_, Ok(_)) => Ok(()),
+            (_, Err(error)) => Err(format!("refused: {error:?}")),
+        }
+    }
+}
+
+fn hex(value: &Value) -> Vec<u8> {
+    let text = value.as_str().expect("text");
+    assert!(text.len().is_multiple_of(2), "odd hex");
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
+}
+
+fn number(octets: &[u8]) -> u32 {
+    octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet))
+}
+
+fn provider() -> RustCrypto<NoRandom> {
+    RustCrypto::new(NoRandom)
+}
+
+fn suite_of_key(key: &[u8]) -> SecuritySuite {
+    if key.len() == 32 { SecuritySuite::Suite2 } else { SecuritySuite::Suite0 }
+}
+
+fn with_protector<T>(
+    vector: &Vector,
+    suite: SecuritySuite,
+    with: impl FnOnce(&Protector<'_, RustCrypto<NoRandom>>) -> T,
+) -> T {
+    let provider = provider();
+    let key = provider.aead_key(suite, &vector.bytes("ek")).expect("a key of the suite");
+    let authentication_key = AuthenticationKey::for_suite(suite, &vector.bytes("ak")).expect("an AK");
+    with(&Protector { provider: &provider, key: &key, authentication_key: &authentication_key })
+}
+
+fn aes_gcm(vector: &Vector) -> Checked {
+    let key = vector.bytes("key");
+    let provider = provider();
+    let key = provider.aead_key(suite_of_key(&key), &key).map_err(|e| e.to_string())?;
+    let nonce: [u8; 12] = vector.bytes("iv").try_into().expect("12 octets");
+    let aad = vector.bytes("aad");
+    let mut text = vector.bytes("plaintext");
+    let tag = provider.seal(&key, &nonce, &[&aad], &mut text).map_err(|e| e.to_string())?;
+    vector.equals("ciphertext", &text)?;
+    vector.equals("tag12", &tag)?;
+    provider.open(&key, &nonce, &[&aad], &mut text, &tag).map_err(|e| e.to_string())?;
+    if text != vector.bytes("plaintext") {
+        return Err("does not open to the plaintext".into());
+    }
+    Ok(())
+}
+
+fn aes_key_wrap(vector: &Vector) -> Checked {
+    let provider = provider();
+    let (kek, key) = (vector.bytes("kek"), vector.bytes("key"));
+    let kek = provider.wrap_key(suite_of_key(&kek), &kek).map_err(|e| e.to_string())?;
+    let mut wrapped = [0; keys::MAX_WRAPPED_KEY];
+    let wrapped = provider.wrap(&kek, &key, &mut wrapped).map_err(|e| e.to_string())?;
+    vector.equals("wrapped", wrapped)?;
+    let mut unwrapped = [0; 32];
+    let unwrapped = provider.unwrap(&kek, wrapped, &mut unwrapped).map_err(|e| e.to_string())?;
+    if unwrapped != key {
+        return Err("does not unwrap to the key".into());
+    }
+    Ok(())
+}
+
+fn aes_key_unwrap(vector: &Vector) -> Checked {
+    let provider = provider();
+    let (kek, wrapped) = (vector.bytes("kek"), vector.bytes("wrapped"));
+    let suite = match vector.optional("suite") {
+        Some(suite) => SecuritySuite::from_id(suite[0]).expect("a suite"),
+        None => suite_of_key(&kek),
+    };
+    let kek = provider.wrap_key(suite, &kek).map_err(|e| e.to_string())?;
+    vector.outcome_is(keys::unwrap_key(&provider, suite, &kek, &wrapped))
+}
+
+/// Builds and receives an APDU whose carrier is `before`, the length, and the content.
+fn protect(vector: &Vector, before: Vec<u8>, header: &[u8]) -> Checked {
+    let title_field =
+        if vector.inputs.contains_key("system_title") { "system_title" } else { "originator_system_title" };
+    let title = vector.title(title_field);
+    let control = SecurityControl::from_octet(vector.octet("security_control"));
+    let mut content = content(vector, title, control, header)?;
+    let mut apdu = before;
+    apdu.extend(length_octets(content.len()));
+    apdu.extend(&content);
+    vector.equals("apdu", &apdu)?;
+    receive(vector, title, control, header, &mut content)
+}
+
+/// The protected content, checked against the ciphertext and the tag of the vector.
+fn content(
+    vector: &Vector,
+    title: SystemTitle,
+    control: SecurityControl,
+    header: &[u8],
+) -> Result<Vec<u8>, String> {
+    let plaintext = vector.bytes("plaintext");
+    let mut buffer = vec![0; plaintext.len() + 17];
+    buffer[5..5 + plaintext.len()].copy_from_slice(&plaintext);
+    let length = with_protector(vector, vector.suite(), |protector| {
+        let counter = vector.counter("invocation_counter");
+        protector.protect(control, title, counter, header, &mut buffer, plaintext.len())
+    })
+    .map_err(|e| e.to_string())?;
+    buffer.truncate(length);
+    let (ciphertext, tag) = buffer[5..].split_at(plaintext.len());
+    vector.equals("ciphertext", ciphertext)?;
+    vector.equals("tag", tag)?;
+    Ok(buffer)
+}
+
+/// The reverse, with everything that a receiver checks.
+fn receive(
+    vector: &Vector,
+    title: SystemTitle,
+    control: SecurityControl,
+    header: &[u8],
+    content: &mut [u8],
+) -> Checked {
+    let suite = vector.suite();
+    let requirement = Requirement { suite, protection: control.protection(), key_set: control.key_set() };
+    let received = SecurityHeader::parse(content).map_err(|e| e.to_string())?;
+    requirement.check(received.control).map_err(|e| e.to_string())?;
+    ReplayWindow::new(vector.counter("invocation_counter"))
+        .check(received.counter)
+        .map_err(|e| e.to_string())?;
+    let stronger = Requirement { protection: Protection::all(), ..requirement };
+    if control.protection() != Protection::all() && stronger.check(received.control).is_ok() {
+        return Err("less than required was accepted".into());
+    }
+    let opened = with_protector(vector, suite, |protector| {
+        protector.unprotect(title, header, content).map(|information| information.to_vec())
+    })
+    .map_err(|e| e.to_string())?;
+    if opened != vector.bytes("plaintext") {
+        return Err("does not open to the plaintext".into());
+    }
+    Ok(())
+}
+
+fn protect_general(vector: &Vector, tag: u8) -> Checked {
+    let carried = vector.bytes("carried_title");
+    let mut before = vec![tag];
+    before.extend(length_octets(carried.len()));
+    before.extend(carried);
+    protect(vector, before, &[])
+}
+
+fn general_header(vector: &Vector) -> Vec<u8> {
+    ["transaction_id", "originator_system_title", "recipient_system_title", "date_time", "other_information"]
+        .iter()
+        .flat_map(|field| {
+            let octets = vector.bytes(field);
+            length_octets(octets.len()).into_iter().chain(octets)
+        })
+        .collect()
+}
+
+fn protect_general_ciphering(vector: &Vector) -> Checked {
+    let header = general_header(vector);
+    vector.equals("header", &header)?;
+    let key_info = vector.bytes("key_info");
+    if let [1, 1, 0, length, wrapped @ ..] = &key_info[..] {
+        let suite = vector.suite();
+        let provider = provider();
+        let kek = provider.wrap_key(suite, &vector.bytes("kek")).map_err(|e| e.to_string())?;
+        let key = keys::unwrap_key(&provider, suite, &kek, wrapped).map_err(|e| e.to_string())?;
+        if usize::from(*length) != wrapped.len() || key.expose() != vector.bytes("ek") {
+            return Err("wrapped key is not the key of the message".into());
+        }
+        let key = SecretKey::new(suite, key.expose()).map_err(|e| e.to_string())?;
+        let mut again = [0; keys::MAX_WRAPPED_KEY];
+        let again = keys::wrap_key(&provider, suite, &kek, &key, &mut again).map_err(|e| e.to_string())?;
+        if again != wrapped {
+            return Err("key wraps differently".into());
+        }
+    }
+    let before = [&[0xDD], &header[..], &key_info].concat();
+    protect(vector, before, &header)
+}
+
+fn gcm_content(vector: &Vector) -> Checked {
+    let title = vector.title("originator_system_title");
+    let control = SecurityControl::from_octet(vector.octet("security_control"));
+    let header = general_header(vector);
+    let mut content = content(vector, title, control, &header)?;
+    vector.equals("content", &content)?;
+    receive(vector, title, control, &header, &mut content)
+}
+
+/// A-XDR length in its shortest form.
+fn length_octets(length: usize) -> Vec<u8> {
+    match length {
+        0..=0x7F => vec![length as u8],
+        0x80..=0xFF => vec![0x81, length as u8],
+        _ => vec![0x82, (length >> 8) as u8, length as u8],
+    }
+}
+
+fn hls_digest(vector: &Vector, f: impl Fn(&RustCrypto<NoRandom>, &[u8], &[u8]) -> Vec<u8>) -> Checked {
+    vector.equals("f", &f(&provider(), &vector.bytes("challenge"), &vector.bytes("secret")))
+}
+
+fn hls_sha256(vector: &Vector) -> Checked {
+    let (client, server) = (vector.title("system_title_c"), vector.title("system_title_s"));
+    let (ctos, stoc) = (vector.bytes("ctos"), vector.bytes("stoc"));
+    let (provider, secret) = (provider(), vector.bytes("secret"));
+    vector.equals("pass3_f", &hls::sha256(&provider, &secret, client, server, &stoc, &ctos))?;
+    vector.equals("pass4_f", &hls::sha256(&provider, &secret, server, client, &ctos, &stoc))
+}
+
+fn hls_gmac(vector: &Vector) -> Checked {
+    let (suite, prover) = (vector.suite(), vector.title("prover_system_title"));
+    let challenge = vector.bytes("challenge");
+    with_protector(vector, suite, |protector| {
+        let counter = vector.counter("invocation_counter");
+        let proof = hls::gmac(protector, suite, prover, counter, &challenge).map_err(|e| e.to_string())?;
+        vector.equals("f", &proof)?;
+        let window = ReplayWindow::new(counter);
+        let verified = hls::verify_gmac(protector, suite, prover, &challenge, &window, &proof);
+        if verified == Ok(counter) { Ok(()) } else { Err(format!("does not verify: {verified:?}")) }
+    })
+}
+
+fn hls_gmac_verify(vector: &Vector) -> Checked {
+    let suite = vector.suite();
+    let (own, prover) = (vector.title("own_system_title"), vector.title("prover_system_title"));
+    let (sent, received) = (vector.bytes("challenge_sent"), vector.bytes("challenge_received"));
+    let verified = with_protector(vector, suite, |protector| {
+        hls::check_reflected_title(own, prover)?;
+        hls::check_reflected_challenge(&sent, &received)?;
+        let window = ReplayWindow::new(vector.counter("lowest_acceptable_ic"));
+        hls::verify_gmac(protector, suite, prover, &sent, &window, &vector.bytes("f"))
+    });
+    vector.outcome_is(verified)
+}
+
+/// The function that some manufacturers use for mechanism 2, through the hook that the crate has for it.
+fn hls2_aes_ecb(vector: &Vector) -> Checked {
+    let aes_ecb = |challenge: &[u8], secret: &[u8]| {
+        let key: [u8; 16] = secret.try_into().map_err(|_| SecurityError::MechanismUnavailable)?;
+        let mut block: [u8; 16] = challenge.try_into().map_err(|_| SecurityError::MechanismUnavailable)?;
+        aes::Aes128::new(&key.into()).encrypt_block((&mut block).into());
+        hls::Proof::new(&block)
+    };
+    let hook: &dyn hls::Manufacturer = &aes_ecb;
+    let proof = hook.prove(&vector.bytes("challenge"), &vector.bytes("secret")).map_err(|e| e.to_string())?;
+    vector.equals("f", proof.octets())
+}
+
+fn hls_client_check(vector: &Vector) -> Checked {
+    let titles = || {
+        if !vector.inputs.contains_key("system_title_c") {
+            return Ok(());
+        }
+        hls::check_reflected_title(vector.title("system_title_c"), vector.title("system_title_s"))
+    };
+    let challenges = || {
+        let (Some(ctos), Some(stoc)) = (vector.optional("ctos"), vector.optional("stoc")) else {
+            return Ok(());
+        };
+        let mechanism = AuthenticationMechanism::from_id(vector.octet("mechanism")).expect("mechanism");
+        hls::check_challenge(mechanism, &stoc)?;
+        hls::check_reflected_challenge(&ctos, &stoc)
+    };
+    vector.outcome_is(titles().and_then(|()| challenges()))
+}
+
+fn counter_receive(vector: &Vector) -> Checked {
+    let mut window = ReplayWindow::new(vector.counter("lowest_acceptable"));
+    let received = vector.counter("received");
+    let accepted = window.check(received).is_ok() && vector.octet("tag_valid") == 1;
+    if accepted {
+        window.accept(received);
+    }
+    vector.equals("accepted", &[u8::from(accepted)])?;
+    vector.equals("lowest_acceptable_after", &window.lowest_acceptable().value().to_be_bytes())
+}
+
+fn counter_send(vector: &Vector) -> Checked {
+    struct Ceiling(u32);
+    impl CounterStore for Ceiling {
+        fn reserve(&mut self, _id: CounterId, ceiling: u32) -> Result<(), StorageError> {
+            self.0 = ceiling;
+            Ok(())
+        }
+    }
+    let current = vector.counter("current");
+    let mut store = Ceiling(current.value());
+    let mut counter = SendCounter::new(CounterId(0), current.value()).with_step(1);
+    let used = counter.next(&mut store);
+    let octets = used.map_or(Vec::new(), |used| used.value().to_be_bytes().to_vec());
+    vector.equals("used", &octets)?;
+    vector.equals("after", &counter.upcoming().value().to_be_bytes())?;
+    vector.equals("after", &store.0.to_be_bytes())?;
+    vector.outcome_is(used)
+}
+
+fn required(vector: &Vector) -> Checked {
+    let policy = match vector.octet("setup_version") {
+        0 => RequiredProtection::from_policy_v0(vector.octet("policy")),
+        _ => RequiredProtection::from_policy_v1(vector.octet("policy")),
+    }
+    .map_err(|e| e.to_string())?;
+    let access = RequiredProtection::from_access_bits(vector.octet("access_mode"));
+    let required = required_protection(policy, access);
+    let bits = |protection: Protection, signed: bool| {
+        u8::from(protection.contains(Protection::AUTHENTICATED))
+            | u8::from(protection.contains(Protection::ENCRYPTED)) << 1
+            | u8::from(signed) << 2
+    };
+    vector.equals("request", &[bits(required.request(), required.signed_request())])?;
+    vector.equals("response", &[bits(required.response(), required.signed_response())])?;
+    // The requirement that a receiver makes of it accepts exactly what is at least as strong.
+    let requirement = Requirement {
+        suite: SecuritySuite::Suite0,
+        protection: required.request(),
+        key_set: KeySet::Unicast,
+    };
+    let full = SecurityControl::new(SecuritySuite::Suite0, Protection::all());
+    requirement.check(full).map_err(|e| e.to_string())
+}
