@@ -223,7 +223,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
 
     /// The lowest counter that is accepted from `peer`.
     pub fn lowest_acceptable(&self, peer: SystemTitle) -> InvocationCounter {
-        self.unicast.windows.window(peer).map_or(InvocationCounter::new(0), |window| window.lowest_acceptable())
+        self.unicast.windows.window(peer).lowest_acceptable()
     }
 
     /// The lowest counters that are accepted from the peers heard so far.
@@ -236,7 +236,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
     /// # Errors
     /// The table of peers is full.
     pub fn restore_window(&mut self, peer: SystemTitle, lowest: InvocationCounter) -> Result<(), SecurityError> {
-        self.unicast.windows.insert(peer, ReplayWindow::new(lowest))
+        self.unicast.windows.restore(peer, lowest)
     }
 
     /// The next counter of the global key.
@@ -324,7 +324,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
         if parsed.inner_tag.is_some_and(|announced| inner_tag != Some(announced)) {
             return Err(ProtectionError::WrongService);
         }
-        let start = parsed.content.start + SecurityHeader::LEN;
+        let start = parsed.content.start + SecurityHeader::LENGTH;
         Ok(Opened {
             apdu: start..start + plain_length,
             envelope: Some(parsed.envelope),
@@ -349,7 +349,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
     ) -> Result<Range<usize>, ProtectionError> {
         let plain_tag = *buffer.get(apdu.start).ok_or(ProtectionError::BufferFull)?;
         let service_tag = service_specific_tag(plain_tag, envelope.key).filter(|_| !envelope.general);
-        let content_start = apdu.start.checked_sub(SecurityHeader::LEN).ok_or(ProtectionError::BufferFull)?;
+        let content_start = apdu.start.checked_sub(SecurityHeader::LENGTH).ok_or(ProtectionError::BufferFull)?;
         let (key, counter) = match (envelope.key, dedicated) {
             (KeyClass::Global, _) => {
                 let counter = self.unicast.send.next(&mut store)?;
