@@ -21,7 +21,11 @@ mod error;
 #[cfg(feature = "alloc")]
 mod owned;
 mod reader;
+mod rows;
 mod sequence;
+#[cfg(feature = "alloc")]
+mod table;
+mod tokens;
 
 pub use bit_string::BitString;
 pub use compact::CompactArray;
@@ -33,4 +37,8 @@ pub use error::{DecodeError, DecodeErrorKind};
 #[cfg(feature = "alloc")]
 pub use owned::{OwnedBitString, OwnedCompactArray, OwnedData};
 pub use reader::Reader;
+pub use rows::{Row, Rows};
 pub use sequence::{Elements, Sequence};
+#[cfg(feature = "alloc")]
+pub use table::{Column, Table};
+pub use tokens::{Token, Tokens};
