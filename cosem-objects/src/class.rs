@@ -1,5 +1,13 @@
 //! The definition of an interface class as data: the one place from which everything else about it is derived.
 
+use core::fmt;
+use core::marker::PhantomData;
+
+use dlms_axdr::{Data, TypeMismatch};
+use dlms_obis::LogicalName;
+
+use crate::AttributeType;
+
 /// An interface class: its identity, attributes and methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceClass {
@@ -43,4 +51,138 @@ pub struct MethodInfo {
     pub parameter: &'static str,
     /// Whether the standard requires the method.
     pub is_mandatory: bool,
+}
+
+impl InterfaceClass {
+    /// The attribute with this index.
+    pub fn attribute(&self, index: i8) -> Option<&'static AttributeInfo> {
+        self.attributes.get(usize::try_from(index).ok()?.checked_sub(1)?)
+    }
+
+    /// The method with this index.
+    pub fn method(&self, index: i8) -> Option<&'static MethodInfo> {
+        self.methods.get(usize::try_from(index).ok()?.checked_sub(1)?)
+    }
+
+    /// Offset of an attribute from the base name, in short-name referencing: 8 for each attribute before it.
+    pub fn attribute_offset(&self, index: i8) -> Option<u16> {
+        self.attribute(index).map(|attribute| (attribute.index as u16 - 1) * 8)
+    }
+
+    /// Offset of a method from the base name, in short-name referencing, if the class has short names for methods.
+    pub fn method_offset(&self, index: i8) -> Option<u16> {
+        let first = u16::from(self.first_method_offset?);
+        self.method(index).map(|method| first + (method.index as u16 - 1) * 8)
+    }
+}
+
+/// An attribute of a class as a client names it: where it is, and the Rust type of its value.
+///
+/// ```
+/// use cosem_objects::classes::Register;
+/// use dlms_obis::LogicalName;
+///
+/// let energy = LogicalName::new(1, 0, 1, 8, 0, 255);
+/// let reference = Register::SCALER_UNIT.of(energy);
+/// assert_eq!((reference.class_id, reference.attribute_index), (3, 3));
+/// ```
+pub struct Attribute<T> {
+    /// class_id.
+    pub class_id: u16,
+    /// attribute_id.
+    pub index: i8,
+    value: PhantomData<fn() -> T>,
+}
+
+/// A method of a class as a client names it: where it is, and the Rust type of its parameter.
+pub struct Method<T> {
+    /// class_id.
+    pub class_id: u16,
+    /// method_id.
+    pub index: i8,
+    parameter: PhantomData<fn(T)>,
+}
+
+/// One attribute of one object: Cosem-Attribute-Descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AttributeReference {
+    /// class_id.
+    pub class_id: u16,
+    /// The object.
+    pub logical_name: LogicalName,
+    /// attribute_id.
+    pub attribute_index: i8,
+}
+
+/// One method of one object: Cosem-Method-Descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct MethodReference {
+    /// class_id.
+    pub class_id: u16,
+    /// The object.
+    pub logical_name: LogicalName,
+    /// method_id.
+    pub method_index: i8,
+}
+
+impl<T> Attribute<T> {
+    pub(crate) const fn new(class_id: u16, index: i8) -> Self {
+        Self { class_id, index, value: PhantomData }
+    }
+
+    /// This attribute of the object with this name.
+    pub const fn of(self, logical_name: LogicalName) -> AttributeReference {
+        AttributeReference { class_id: self.class_id, logical_name, attribute_index: self.index }
+    }
+}
+
+impl<T: AttributeType> Attribute<T> {
+    /// The typed value of the attribute, from the data that was read.
+    ///
+    /// # Errors
+    /// `data` has another type.
+    pub fn decode<'a>(&self, data: Data<'a>) -> Result<T::Value<'a>, TypeMismatch> {
+        T::decode(data)
+    }
+}
+
+impl<T> Method<T> {
+    pub(crate) const fn new(class_id: u16, index: i8) -> Self {
+        Self { class_id, index, parameter: PhantomData }
+    }
+
+    /// This method of the object with this name.
+    pub const fn of(self, logical_name: LogicalName) -> MethodReference {
+        MethodReference { class_id: self.class_id, logical_name, method_index: self.index }
+    }
+}
+
+impl<T> Clone for Attribute<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Attribute<T> {}
+
+impl<T> fmt::Debug for Attribute<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attribute {} of class {}", self.index, self.class_id)
+    }
+}
+
+impl<T> Clone for Method<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Method<T> {}
+
+impl<T> fmt::Debug for Method<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "method {} of class {}", self.index, self.class_id)
+    }
 }

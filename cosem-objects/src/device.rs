@@ -31,13 +31,18 @@ pub trait LogicalDevice {
     /// The place of the object with this class and logical name. The default looks at each object in turn.
     fn find(&self, class_id: u16, logical_name: LogicalName) -> Option<usize> {
         (0..self.object_count()).find(|&index| {
-            self.object(index).is_some_and(|object| {
-                object.class().id == class_id && object.logical_name() == logical_name
-            })
+            self.object(index)
+                .is_some_and(|object| object.class().id == class_id && object.logical_name() == logical_name)
         })
     }
 
     /// The place of the Association object that describes `association`; it also answers to the name of the current
     /// association, 0-0:40.0.0.255.
     fn association_object(&self, association: AssociationId) -> Option<usize>;
+
+    /// The secret of an association, if it was set through its Association object; it takes the place of the
+    /// configured one.
+    fn secret(&self, association: AssociationId) -> Option<&[u8]> {
+        self.object(self.association_object(association)?)?.association_secret()
+    }
 }

@@ -3,6 +3,7 @@
 use dlms_axdr::{BufferFull, Data, Encoder};
 use dlms_obis::LogicalName;
 
+use crate::behaviour::{Profile, ScriptAction, Tick, WallTime};
 use crate::{AccessSelector, ActionResult, AssociationId, DataAccessResult, InterfaceClass, LogicalDevice};
 
 /// An instance of an interface class.
@@ -54,6 +55,34 @@ pub trait Object {
         effects: &mut Effects,
         encoder: &mut Encoder<'_>,
     ) -> Result<(), ActionResult>;
+
+    /// Time has passed. The default is an object that does nothing by itself.
+    fn tick(&mut self, _tick: &Tick, _effects: &mut Effects) {}
+
+    /// The wall-clock time, from a Clock object that knows it.
+    fn wall_time(&self) -> Option<WallTime> {
+        None
+    }
+
+    /// The object as one that captures rows: a Profile generic.
+    fn profile(&self) -> Option<&dyn Profile> {
+        None
+    }
+
+    /// As [`Object::profile`], to be changed.
+    fn profile_mut(&mut self) -> Option<&mut dyn Profile> {
+        None
+    }
+
+    /// The action at place `action` of the script with identifier `script`, from a Script table.
+    fn script_action(&self, _script: u16, _action: usize) -> Option<ScriptAction<'_>> {
+        None
+    }
+
+    /// The secret of the association that this object describes, if one was set through the object.
+    fn association_secret(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Who asks, and what else there is in the device.
@@ -86,7 +115,7 @@ impl From<DataAccessResult> for GetError {
     }
 }
 
-/// What an object asks the rest of the device to do once its own change is made.
+/// What an object asks the rest of the device to do, or tells the application, once its own change is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
@@ -102,7 +131,76 @@ pub enum Effect {
         /// The script's identifier.
         selector: u16,
     },
+    /// The clock was set or shifted.
+    ClockAdjusted {
+        /// The Clock object.
+        clock: LogicalName,
+        /// By how many milliseconds it went forward.
+        milliseconds: i64,
+    },
+    /// The secret of an association was changed ([`LogicalDevice::secret`] gives it).
+    SecretChanged {
+        /// The association.
+        association: AssociationId,
+    },
+    /// An averaging period of a Demand register ended.
+    PeriodClosed {
+        /// The Demand register object.
+        register: LogicalName,
+    },
+    /// The output of a Disconnect control changed.
+    OutputChanged {
+        /// The Disconnect control object.
+        control: LogicalName,
+        /// Whether the supply is connected now.
+        connected: bool,
+    },
+    /// An image was activated.
+    ImageActivated {
+        /// The Image transfer object.
+        image_transfer: LogicalName,
+    },
 }
 
 /// The effects of one call, in order.
 pub type Effects = heapless::Vec<Effect, 8>;
+
+/// What one read of an attribute brings along.
+pub(crate) struct Get<'r, 's, 'c, 'b> {
+    pub(crate) selector: Option<AccessSelector<'s>>,
+    pub(crate) context: &'r Context<'c>,
+    pub(crate) encoder: &'r mut Encoder<'b>,
+}
+
+/// What one write of an attribute brings along.
+pub(crate) struct Set<'r, 'v> {
+    pub(crate) value: Data<'v>,
+    pub(crate) effects: &'r mut Effects,
+}
+
+/// What one call of a method brings along.
+pub(crate) struct Invoke<'r, 'v, 'b> {
+    pub(crate) parameter: Data<'v>,
+    pub(crate) effects: &'r mut Effects,
+    pub(crate) encoder: &'r mut Encoder<'b>,
+}
+
+/// Refuses attributes that the class does not have, and selectors that the attribute does not have.
+pub(crate) fn check_selector(
+    class: &InterfaceClass,
+    attribute: i8,
+    selector: Option<AccessSelector<'_>>,
+) -> Result<(), DataAccessResult> {
+    let info = class.attribute(attribute).ok_or(DataAccessResult::ReadWriteDenied)?;
+    match selector {
+        Some(selector) if !info.selectors.contains(&selector.selector) => {
+            Err(DataAccessResult::TypeUnmatched)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Hands an effect on. A call has at most a handful of them, so there is always room.
+pub(crate) fn raise(effects: &mut Effects, effect: Effect) {
+    let _ = effects.push(effect);
+}

@@ -1,5 +1,7 @@
 //! Data-Access-Result and Action-Result (IEC 62056-5-3).
 
+use dlms_axdr::TypeMismatch;
+
 macro_rules! results {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal,)* }) => {
         $(#[$doc])*
@@ -97,5 +99,17 @@ results! {
         NoLongActionInProgress = 16,
         /// Any other reason.
         OtherReason = 250,
+    }
+}
+
+impl From<TypeMismatch> for DataAccessResult {
+    fn from(_: TypeMismatch) -> Self {
+        Self::TypeUnmatched
+    }
+}
+
+impl From<TypeMismatch> for ActionResult {
+    fn from(_: TypeMismatch) -> Self {
+        Self::TypeUnmatched
     }
 }

@@ -1,0 +1,37 @@
+//! The interface classes.
+
+mod association_ln;
+mod clock;
+mod data;
+mod demand_register;
+mod disconnect_control;
+mod extended_register;
+mod image_transfer;
+mod profile_generic;
+mod register;
+mod sap_assignment;
+mod script_table;
+mod security_setup;
+mod single_action_schedule;
+
+pub(crate) use association_ln::CURRENT_ASSOCIATION;
+pub use association_ln::{
+    AccessRightsEntry, ApplicationContextName, AssociatedPartnersId, AssociationLn, AssociationStatus,
+    AuthenticationMechanismName, ObjectListElement, User, XdlmsContextInfo,
+};
+pub use clock::{Clock, ClockBase, ClockSource, SoftwareClock};
+pub use data::Data;
+pub use demand_register::DemandRegister;
+pub use disconnect_control::{ControlMode, ControlState, DisconnectControl, Relay, Trigger};
+pub use extended_register::ExtendedRegister;
+pub use image_transfer::{
+    ImageInfo, ImageStorage, ImageTransfer, ImageTransferState, ImageTransferStatus, Progress,
+};
+#[cfg(feature = "alloc")]
+pub use profile_generic::RowDeque;
+pub use profile_generic::{ProfileGeneric, RowRing, RowStorage, SortMethod, StorageError};
+pub use register::Register;
+pub use sap_assignment::{SapAssignment, SapEntry};
+pub use script_table::ScriptTable;
+pub use security_setup::{SecurityPolicy, SecuritySetup};
+pub use single_action_schedule::{ExecutionTime, ScheduleType, SingleActionSchedule};

@@ -1,0 +1,100 @@
+//! What rows are compared by: numbers, instants, or octets.
+
+use core::cmp::Ordering;
+
+use dlms_axdr::{Data, DateTime, FromData};
+
+use crate::calendar;
+
+/// A value that can be compared with others of its kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Key<'a> {
+    Integer(i128),
+    Float(f64),
+    /// Milliseconds of local time, and the deviation if there is one.
+    DateTime {
+        local: i64,
+        deviation: Option<i16>,
+    },
+    Octets(&'a [u8]),
+    /// Before everything or after everything: a bound that is left open.
+    Open,
+}
+
+impl<'a> Key<'a> {
+    /// The key of a captured value; `None` for values that have no order.
+    pub(super) fn new(data: Data<'a>) -> Option<Self> {
+        Some(match data {
+            Data::OctetString(octets) if octets.len() == 12 => match Self::date_time(data) {
+                Some(key) => key,
+                None => Self::Octets(octets),
+            },
+            Data::DateTime(_) => Self::date_time(data)?,
+            Data::OctetString(octets) | Data::VisibleString(octets) => Self::Octets(octets),
+            Data::Utf8String(text) => Self::Octets(text.as_bytes()),
+            Data::Boolean(value) => Self::Integer(value.into()),
+            Data::Enum(value) | Data::Bcd(value) => Self::Integer(value.into()),
+            data => match crate::Number::from_data(data)? {
+                crate::Number::Integer(value) => Self::Integer(value),
+                crate::Number::Float(value) => Self::Float(value),
+            },
+        })
+    }
+
+    /// The key of a bound of a range: null-data, or a date-time without a year, leaves it open.
+    pub(super) fn bound(data: Data<'a>) -> Option<Self> {
+        match (data, DateTime::from_data(data)) {
+            (Data::NullData, _) => Some(Self::Open),
+            (_, Ok(date_time)) if date_time.0[..2] == [calendar::OPEN; 2] => Some(Self::Open),
+            (_, Ok(_)) => Self::date_time(data),
+            _ => Self::new(data),
+        }
+    }
+
+    fn date_time(data: Data<'_>) -> Option<Self> {
+        let date_time = DateTime::from_data(data).ok()?;
+        let local = calendar::local_milliseconds(&date_time)?;
+        Some(Self::DateTime { local, deviation: calendar::deviation(&date_time) })
+    }
+
+    pub(super) const fn is_instant(&self) -> bool {
+        matches!(self, Self::DateTime { deviation: Some(_), .. })
+    }
+
+    pub(super) const fn is_time_bound(&self) -> bool {
+        matches!(self, Self::DateTime { .. } | Self::Open)
+    }
+
+    /// The order of two keys, if they are of one kind. Times are compared as instants if both have a deviation, else
+    /// as they are shown.
+    pub(super) fn compare(&self, other: &Self) -> Option<Ordering> {
+        let utc = |local: i64, deviation: i16| local + i64::from(deviation) * 60_000;
+        Some(match (*self, *other) {
+            (Self::Integer(a), Self::Integer(b)) => a.cmp(&b),
+            (Self::Integer(a), Self::Float(b)) => (a as f64).partial_cmp(&b)?,
+            (Self::Float(a), Self::Integer(b)) => a.partial_cmp(&(b as f64))?,
+            (Self::Float(a), Self::Float(b)) => a.partial_cmp(&b)?,
+            (Self::DateTime { local: a, deviation: da }, Self::DateTime { local: b, deviation: db }) => {
+                match (da, db) {
+                    (Some(da), Some(db)) => utc(a, da).cmp(&utc(b, db)),
+                    _ => a.cmp(&b),
+                }
+            }
+            (Self::Octets(a), Self::Octets(b)) => a.cmp(b),
+            _ => return None,
+        })
+    }
+
+    /// As [`Key::compare`], by the distance from zero.
+    pub(super) fn compare_magnitude(&self, other: &Self) -> Option<Ordering> {
+        self.magnitude()?.compare(&other.magnitude()?)
+    }
+
+    fn magnitude(&self) -> Option<Self> {
+        match *self {
+            Self::Integer(value) => Some(Self::Integer(value.checked_abs()?)),
+            Self::Float(value) => Some(Self::Float(if value < 0.0 { -value } else { value })),
+            _ => None,
+        }
+    }
+}
