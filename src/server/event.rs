@@ -1,8 +1,9 @@
 //! What a session tells the application.
 
-use cosem_objects::AssociationId;
+use cosem_objects::{AssociationId, Effect};
 use dlms_obis::LogicalName;
 use dlms_security::SystemTitle;
+use heapless::Deque;
 
 use crate::ProtectionError;
 
@@ -48,11 +49,8 @@ pub enum Event {
         /// What was wrong with it.
         error: ProtectionError,
     },
-    /// The HLS secret of the association was changed by its client and must be stored.
-    SecretChanged {
-        /// Which association.
-        association: AssociationId,
-    },
+    /// An object did something that concerns the application: the supply was switched, a secret was changed, …
+    Effect(Effect),
     /// The lowest counter accepted from a peer rose; a meter that survives restarts stores it before it acts.
     WindowMoved {
         /// Which security context.
@@ -88,4 +86,30 @@ pub enum RefusalReason {
     Initiate,
     /// The client did not answer our challenge in time.
     Timeout,
+}
+
+/// The last events that were not fetched yet.
+#[derive(Debug, Default)]
+pub(super) struct EventQueue {
+    queue: Deque<Event, 8>,
+    lost: u16,
+}
+
+impl EventQueue {
+    pub(super) const fn new() -> Self {
+        Self { queue: Deque::new(), lost: 0 }
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        if self.queue.push_back(event).is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        self.queue.pop_front().or_else(|| match core::mem::take(&mut self.lost) {
+            0 => None,
+            count => Some(Event::Lost { count }),
+        })
+    }
 }

@@ -1,0 +1,392 @@
+//! AARQ → AARE and RLRQ → RLRE.
+//!
+//! What a client proposes is compared with the association that this side configured for it. Everything that depends
+//! on a secret fails with the same diagnostic, so that nothing can be learnt from it.
+
+use core::ops::Range;
+use core::time::Duration;
+
+use cosem_objects::AssociationId;
+use dlms_axdr::{Encoder, Reader};
+use dlms_security::{AuthenticationMechanism, CryptoProvider, Protection, Secret, SecretKey, SystemTitle};
+
+use super::event::{Event, RefusalReason};
+use super::hls::Challenges;
+use super::session::{Association, Host, Session, State, Transfer};
+use super::AssociationConfig;
+use crate::ProtectionError;
+use crate::acse::{
+    Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
+    MechanismName, ProviderDiagnostic, ReleaseRequest, ReleaseResponse, ReleaseResponseReason, UserDiagnostic,
+};
+use crate::protection::{DedicatedKey, Envelope, HEADROOM, TAILROOM};
+use crate::xdlms::{Conformance, ConfirmedServiceError, InitiateError, InitiateRequest, InitiateResponse};
+
+const DLMS_VERSION: u8 = 6;
+const LN_VAA_NAME: u16 = 0x0007;
+const SHORTEST_PDU: u16 = 12;
+
+/// Why an AARQ is refused, and what is said about it.
+struct Refusal {
+    reason: RefusalReason,
+    diagnostic: Diagnostic,
+    error: Option<ConfirmedServiceError>,
+}
+
+impl Refusal {
+    const fn user(reason: RefusalReason, diagnostic: UserDiagnostic) -> Self {
+        Self { reason, diagnostic: Diagnostic::User(diagnostic), error: None }
+    }
+
+    const fn initiate(error: InitiateError) -> Self {
+        Self {
+            reason: RefusalReason::Initiate,
+            diagnostic: Diagnostic::User(UserDiagnostic::NoReasonGiven),
+            error: Some(ConfirmedServiceError::initiate(error)),
+        }
+    }
+
+    const AUTHENTICATION: Self =
+        Self::user(RefusalReason::Authentication, UserDiagnostic::AuthenticationFailure);
+    const PROTECTION: Self = Self::user(RefusalReason::Protection, UserDiagnostic::AuthenticationFailure);
+}
+
+/// An AARQ that may be accepted.
+struct Accepted<P: CryptoProvider> {
+    association: Association<P>,
+    challenges: Option<Challenges>,
+    envelope: Option<Envelope>,
+    response_allowed: bool,
+}
+
+impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
+    pub(super) fn handle_aarq(
+        &mut self,
+        host: &mut Host<'_, P>,
+        now: Duration,
+        apdu: &mut [u8],
+        out: &mut [u8],
+    ) -> Option<Range<usize>> {
+        self.link_lost();
+        match self.accept(host, now, apdu) {
+            Ok(accepted) => self.open(host, accepted, out),
+            Err(refusal) => {
+                self.events.push(Event::Refused { reason: refusal.reason });
+                refuse(&refusal, out)
+            }
+        }
+    }
+
+    fn accept(
+        &mut self,
+        host: &mut Host<'_, P>,
+        now: Duration,
+        apdu: &mut [u8],
+    ) -> Result<Accepted<P>, Refusal> {
+        const MALFORMED: Refusal = Refusal::user(RefusalReason::Malformed, UserDiagnostic::NoReasonGiven);
+        let aarq = Aarq::from_octets(apdu).map_err(|_| MALFORMED)?;
+        if aarq.protocol_version.is_some_and(|version| !version.is_version_1()) {
+            return Err(Refusal {
+                reason: RefusalReason::ProtocolVersion,
+                diagnostic: Diagnostic::Provider(ProviderDiagnostic::NoCommonAcseVersion),
+                error: None,
+            });
+        }
+        let (index, config) = host
+            .associations
+            .iter()
+            .enumerate()
+            .find(|(_, config)| config.client_sap == self.client_sap)
+            .filter(|(_, config)| aarq.application_context_name == config.application_context_name())
+            .ok_or(Refusal::user(
+                RefusalReason::ApplicationContext,
+                UserDiagnostic::ApplicationContextNameNotSupported,
+            ))?;
+        let id = AssociationId(index as u8);
+        let client_title = client_title(&aarq, config, host.system_title)?;
+        let authentication_value = check_authentication(&aarq, config, &host.secret(id))?;
+        let challenges = if config.mechanism.is_hls() {
+            let challenges = Challenges::new(host.provider, config.mechanism, authentication_value, now);
+            Some(challenges.map_err(|_| Refusal::AUTHENTICATION)?)
+        } else {
+            None
+        };
+
+        let user_information = aarq.user_information.ok_or(Refusal::PROTECTION)?;
+        let information = position(apdu, user_information);
+        let ciphered = config.ciphered;
+        let mut envelope = None;
+        let mut initiate = information.clone();
+        if ciphered {
+            let (Some(context), Some(title)) = (config.security, client_title) else {
+                return Err(Refusal::PROTECTION);
+            };
+            let full = Protection::AUTHENTICATED | Protection::ENCRYPTED;
+            let opened = host.security[context]
+                .open(host.provider, None, title, full, &mut apdu[information.clone()])
+                .map_err(|error| {
+                    self.events.push(Event::SecurityViolation { error });
+                    Refusal::PROTECTION
+                })?;
+            self.events.push(Event::WindowMoved { security: context, peer: title });
+            envelope = opened.envelope;
+            initiate = information.start + opened.apdu.start..information.start + opened.apdu.end;
+        }
+        let mut reader = Reader::new(&apdu[initiate]);
+        let initiate = InitiateRequest::decode(&mut reader)
+            .and_then(|initiate| reader.finish().map(|()| initiate))
+            .map_err(|_| Refusal::user(RefusalReason::Malformed, UserDiagnostic::NoReasonGiven))?;
+
+        let config = &host.associations[index];
+        let conformance = negotiate(&initiate, config)?;
+        let dedicated = match (initiate.dedicated_key, config.security) {
+            (None, _) => None,
+            (Some(key), Some(context)) if ciphered => {
+                let suite = host.security[context].suite();
+                let key = SecretKey::new(suite, key).map_err(|_| Refusal::PROTECTION)?;
+                Some(DedicatedKey::new(host.provider, suite, &key).map_err(|_| Refusal::PROTECTION)?)
+            }
+            (Some(_), _) => return Err(Refusal::PROTECTION),
+        };
+        Ok(Accepted {
+            association: Association {
+                id,
+                conformance,
+                client_max_receive_pdu_size: match initiate.client_max_receive_pdu_size {
+                    0 => usize::from(u16::MAX),
+                    size => usize::from(size),
+                },
+                client_title,
+                dedicated,
+                transfer: Transfer::None,
+            },
+            challenges,
+            envelope,
+            response_allowed: initiate.response_allowed,
+        })
+    }
+
+    /// Answers an acceptable AARQ and moves on.
+    fn open(
+        &mut self,
+        host: &mut Host<'_, P>,
+        accepted: Accepted<P>,
+        out: &mut [u8],
+    ) -> Option<Range<usize>> {
+        let Accepted { association, challenges, envelope, response_allowed } = accepted;
+        let config = &host.associations[usize::from(association.id.0)];
+        let own_title = config.needs_titles().then_some(host.system_title);
+        let mechanism = config.mechanism;
+        let application_context_name = config.application_context_name();
+        let mut initiate = [0; HEADROOM + InitiateResponse::MAX_LENGTH + TAILROOM];
+        let initiate_range = seal_initiate_response(host, &association, envelope, &mut initiate)?;
+        let aare = Aare {
+            application_context_name,
+            result: AssociateResult::Accepted,
+            diagnostic: Diagnostic::User(match challenges {
+                Some(_) => UserDiagnostic::AuthenticationRequired,
+                None => UserDiagnostic::Null,
+            }),
+            responding_ap_title: own_title.as_ref().map(|title| &title.octets()[..]),
+            responder_acse_requirements: challenges.as_ref().map(|_| AcseRequirements::AUTHENTICATION),
+            mechanism: challenges.as_ref().map(|_| MechanismName::Standard(mechanism)),
+            authentication_value: challenges
+                .as_ref()
+                .map(|challenges| AuthenticationValue::Charstring(challenges.stoc.octets())),
+            user_information: initiate.get(initiate_range),
+            ..Aare::default()
+        };
+        let mut encoder = Encoder::new(out);
+        aare.encode(&mut encoder).ok()?;
+        let length = encoder.len();
+        match challenges {
+            Some(challenges) => self.state = State::Challenged(association, challenges),
+            None => {
+                self.events.push(Event::Associated { association: association.id });
+                self.state = State::Associated(association);
+            }
+        }
+        response_allowed.then_some(0..length)
+    }
+
+    pub(super) fn handle_rlrq(
+        &mut self,
+        host: &mut Host<'_, P>,
+        apdu: &mut [u8],
+        out: &mut [u8],
+    ) -> Option<Range<usize>> {
+        let (State::Associated(association) | State::Challenged(association, _)) = &mut self.state else {
+            return None;
+        };
+        let config = &host.associations[usize::from(association.id.0)];
+        let request = ReleaseRequest::from_octets(apdu).ok()?;
+        let mut initiate = [0; HEADROOM + InitiateResponse::MAX_LENGTH + TAILROOM];
+        let mut user_information = None;
+        if let Some((context, title)) =
+            config.security.zip(association.client_title).filter(|_| config.ciphered)
+        {
+            let full = Protection::AUTHENTICATED | Protection::ENCRYPTED;
+            let opened = match request.user_information.map(|information| position(apdu, information)) {
+                Some(range) => host.security[context].open(host.provider, None, title, full, &mut apdu[range]),
+                None => Err(ProtectionError::Required),
+            };
+            match opened {
+                Ok(opened) => {
+                    let range = seal_initiate_response(host, association, opened.envelope, &mut initiate)?;
+                    user_information = Some(&initiate[range]);
+                }
+                Err(error) => {
+                    self.events.push(Event::SecurityViolation { error });
+                    return release_response(ReleaseResponseReason::NotFinished, None, out);
+                }
+            }
+        }
+        self.link_lost();
+        release_response(ReleaseResponseReason::Normal, user_information, out)
+    }
+}
+
+impl AssociationConfig {
+    const fn application_context_name(&self) -> ApplicationContextName<'static> {
+        if self.ciphered {
+            ApplicationContextName::LogicalNameReferencingWithCiphering
+        } else {
+            ApplicationContextName::LogicalNameReferencing
+        }
+    }
+
+    /// Whether both system titles must be known: for the nonces of ciphering and for mechanisms 5 to 7.
+    fn needs_titles(&self) -> bool {
+        self.ciphered || self.mechanism.needs_titles()
+    }
+}
+
+fn client_title(
+    aarq: &Aarq<'_>,
+    config: &AssociationConfig,
+    own_title: SystemTitle,
+) -> Result<Option<SystemTitle>, Refusal> {
+    const WRONG: Refusal =
+        Refusal::user(RefusalReason::CallingApTitle, UserDiagnostic::CallingApTitleNotRecognized);
+    if !config.needs_titles() {
+        return Ok(config.client_title);
+    }
+    let title = SystemTitle::try_from(aarq.calling_ap_title.unwrap_or(&[])).map_err(|_| WRONG)?;
+    let is_known = config.client_title.is_none_or(|known| known == title);
+    if title == own_title || !is_known {
+        return Err(WRONG);
+    }
+    Ok(Some(title))
+}
+
+/// Checks the authentication functional unit and, for LLS, the password; returns the authentication value.
+fn check_authentication<'a>(
+    aarq: &Aarq<'a>,
+    config: &AssociationConfig,
+    secret: &Secret,
+) -> Result<&'a [u8], Refusal> {
+    let mechanism = MechanismName::Standard(config.mechanism);
+    if config.mechanism == AuthenticationMechanism::None {
+        return match aarq.mechanism {
+            Some(proposed) if proposed != mechanism => Err(Refusal::user(
+                RefusalReason::Mechanism,
+                UserDiagnostic::AuthenticationMechanismNameNotRecognised,
+            )),
+            _ => Ok(&[]),
+        };
+    }
+    let requirements = aarq.sender_acse_requirements;
+    let diagnostic = match aarq.mechanism {
+        _ if !requirements.is_some_and(|requirements| requirements.authentication()) => {
+            Some(UserDiagnostic::AuthenticationRequired)
+        }
+        None => Some(UserDiagnostic::AuthenticationMechanismNameRequired),
+        Some(proposed) if proposed != mechanism => {
+            Some(UserDiagnostic::AuthenticationMechanismNameNotRecognised)
+        }
+        Some(_) => None,
+    };
+    if let Some(diagnostic) = diagnostic {
+        return Err(Refusal::user(RefusalReason::Mechanism, diagnostic));
+    }
+    let value = aarq.authentication_value.and_then(|value| value.charstring());
+    let value = value.ok_or(Refusal::AUTHENTICATION)?;
+    if config.mechanism == AuthenticationMechanism::Lls && !secret.matches(value) {
+        return Err(Refusal::AUTHENTICATION);
+    }
+    Ok(value)
+}
+
+fn negotiate(initiate: &InitiateRequest<'_>, config: &AssociationConfig) -> Result<Conformance, Refusal> {
+    if initiate.proposed_dlms_version_number < DLMS_VERSION {
+        return Err(Refusal::initiate(InitiateError::DlmsVersionTooLow));
+    }
+    let size = initiate.client_max_receive_pdu_size;
+    if size != 0 && size < SHORTEST_PDU {
+        return Err(Refusal::initiate(InitiateError::PduSizeTooShort));
+    }
+    let conformance = initiate.proposed_conformance & config.conformance & Conformance::LOGICAL_NAME;
+    if !conformance.intersects(Conformance::GET | Conformance::SET | Conformance::ACTION) {
+        return Err(Refusal::initiate(InitiateError::IncompatibleConformance));
+    }
+    Ok(conformance)
+}
+
+fn seal_initiate_response<P: CryptoProvider>(
+    host: &mut Host<'_, P>,
+    association: &Association<P>,
+    envelope: Option<Envelope>,
+    buffer: &mut [u8],
+) -> Option<Range<usize>> {
+    let config = &host.associations[usize::from(association.id.0)];
+    let mut encoder = Encoder::new(buffer.get_mut(HEADROOM..)?);
+    let response = InitiateResponse {
+        negotiated_quality_of_service: None,
+        negotiated_dlms_version_number: DLMS_VERSION,
+        negotiated_conformance: association.conformance,
+        server_max_receive_pdu_size: config.max_receive_pdu_size,
+        vaa_name: LN_VAA_NAME,
+    };
+    response.encode(&mut encoder).ok()?;
+    let plain = HEADROOM..HEADROOM + encoder.len();
+    let Some((context, envelope)) = config.security.zip(envelope) else {
+        return Some(plain);
+    };
+    let full = Protection::AUTHENTICATED | Protection::ENCRYPTED;
+    host.security[context].seal(host.provider, host.counters, None, envelope, full, buffer, plain).ok()
+}
+
+/// Where `part`, which is a part of `whole`, lies in it.
+fn position(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
+}
+
+fn refuse(refusal: &Refusal, out: &mut [u8]) -> Option<Range<usize>> {
+    let mut error = [0; 4];
+    let mut encoder = Encoder::new(&mut error);
+    if let Some(service_error) = &refusal.error {
+        service_error.encode(&mut encoder).ok()?;
+    }
+    let error_length = encoder.len();
+    let aare = Aare {
+        application_context_name: ApplicationContextName::LogicalNameReferencing,
+        result: AssociateResult::RejectedPermanent,
+        diagnostic: refusal.diagnostic,
+        user_information: refusal.error.as_ref().map(|_| &error[..error_length]),
+        ..Aare::default()
+    };
+    let mut encoder = Encoder::new(out);
+    aare.encode(&mut encoder).ok()?;
+    Some(0..encoder.len())
+}
+
+fn release_response(
+    reason: ReleaseResponseReason,
+    user_information: Option<&[u8]>,
+    out: &mut [u8],
+) -> Option<Range<usize>> {
+    let mut encoder = Encoder::new(out);
+    ReleaseResponse { reason: Some(reason), user_information }.encode(&mut encoder).ok()?;
+    Some(0..encoder.len())
+}

@@ -1,0 +1,116 @@
+//! Passes 3 and 4 of HLS: reply_to_HLS_authentication of the current association.
+//!
+//! Nothing else is served until the client has proved itself. A wrong proof ends the attempt: there is no second try
+//! against the same challenge.
+
+use core::time::Duration;
+
+use cosem_objects::ActionResult;
+use dlms_axdr::{Data, Encoder, Reader};
+use dlms_obis::LogicalName;
+use dlms_security::hls::{Challenge, Proof};
+use dlms_security::{AuthenticationMechanism, CryptoProvider, SecurityError};
+
+use super::event::{Event, RefusalReason};
+use super::session::{Association, Failure, Host, Reply, Request, Session, State};
+use crate::handshake::Handshake;
+use crate::protection::KeyClass;
+use crate::xdlms::{ActionRequest, MethodDescriptor};
+
+/// How long a client may take to answer our challenge.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+
+const REPLY_TO_HLS: MethodDescriptor = MethodDescriptor {
+    class_id: 15,
+    instance_id: LogicalName::new(0, 0, 40, 0, 0, 255),
+    method_id: 1,
+};
+
+/// The two challenges of a handshake.
+pub(super) struct Challenges {
+    pub(super) ctos: Challenge,
+    pub(super) stoc: Challenge,
+    pub(super) deadline: Duration,
+}
+
+impl Challenges {
+    /// Our challenge to a client that sent us `ctos`.
+    pub(super) fn new<P: CryptoProvider>(
+        provider: &P,
+        mechanism: AuthenticationMechanism,
+        ctos: &[u8],
+        now: Duration,
+    ) -> Result<Self, SecurityError> {
+        let ctos = Challenge::received(mechanism, ctos)?;
+        let stoc = Challenge::random(provider)?;
+        if stoc.octets() == ctos.octets() {
+            return Err(SecurityError::Reflection);
+        }
+        Ok(Self { ctos, stoc, deadline: now.saturating_add(ANSWER_TIME) })
+    }
+}
+
+impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
+    pub(super) fn reply_to_hls(
+        &mut self,
+        host: &mut Host<'_, P>,
+        request: &Request<'_>,
+        out: &mut [u8],
+    ) -> Result<Reply, Failure> {
+        let mut reader = Reader::new(request.apdu);
+        let by_dedicated_key =
+            request.opened.envelope.is_some_and(|envelope| envelope.key == KeyClass::Dedicated);
+        let (invoke_id, parameters) = match ActionRequest::decode(&mut reader) {
+            Ok(ActionRequest::Normal { invoke_id, method, parameters })
+                if method == REPLY_TO_HLS && reader.is_empty() && !by_dedicated_key =>
+            {
+                (invoke_id, parameters)
+            }
+            _ => return Err(Failure::NOT_ALLOWED),
+        };
+        let State::Challenged(association, challenges) = core::mem::replace(&mut self.state, State::Idle) else {
+            return Err(Failure::NOT_ALLOWED);
+        };
+        let mut encoder = Encoder::new(out);
+        match exchange_proofs(host, &association, &challenges, request, parameters) {
+            Ok(proof) => {
+                self.events.push(Event::Associated { association: association.id });
+                self.state = State::Associated(association);
+                encoder.octets(&[0xC7, 0x01, invoke_id.0, 0x00, 0x01, 0x00, 0x09])?;
+                encoder.octet_string(proof.octets())?;
+            }
+            Err(_) => {
+                self.events.push(Event::Refused { reason: RefusalReason::Authentication });
+                self.state = State::Refused(association);
+                let denied = ActionResult::ReadWriteDenied.code();
+                encoder.octets(&[0xC7, 0x01, invoke_id.0, denied, 0x00])?;
+            }
+        }
+        Ok(Reply::first(encoder.len()))
+    }
+}
+
+/// Verifies the client's proof and makes ours.
+fn exchange_proofs<P: CryptoProvider>(
+    host: &mut Host<'_, P>,
+    association: &Association<P>,
+    challenges: &Challenges,
+    request: &Request<'_>,
+    parameters: Option<Data<'_>>,
+) -> Result<Proof, SecurityError> {
+    let Some(Data::OctetString(proof)) = parameters else { return Err(SecurityError::TagMismatch) };
+    let secret = host.secret(association.id);
+    let config = &host.associations[usize::from(association.id.0)];
+    let mut context = config.security.and_then(|index| host.security.get_mut(index));
+    let handshake = Handshake {
+        mechanism: config.mechanism,
+        secret: secret.expose(),
+        own_title: Some(host.system_title),
+        peer_title: association.client_title,
+        own_challenge: &challenges.stoc,
+        peer_challenge: &challenges.ctos,
+        manufacturer: host.manufacturer,
+    };
+    handshake.verify(host.provider, context.as_deref_mut(), request.opened, proof)?;
+    handshake.prove(host.provider, host.counters, context)
+}

@@ -1,0 +1,370 @@
+//! One association from end to end: which state it is in, and which APDU goes where.
+
+use core::ops::Range;
+use core::time::Duration;
+
+use cosem_objects::{AssociationId, Effects, LogicalDevice, behaviour};
+use dlms_axdr::{DecodeError, Encoder, Reader};
+use dlms_security::hls::Manufacturer;
+use dlms_security::{CounterStore, CryptoProvider, Protection, Secret, SystemTitle};
+
+use super::action::ActionTransfer;
+use super::event::{Event, EventQueue, RefusalReason};
+use super::get::GetTransfer;
+use super::hls::Challenges;
+use super::set::SetTransfer;
+use super::AssociationConfig;
+use crate::protection::{DedicatedKey, Envelope, HEADROOM, Opened, SecurityContext, TAILROOM, is_protected};
+use crate::xdlms::{Conformance, Element, ExceptionResponse, ServiceError, StateError};
+use crate::{ProtectionError, acse};
+
+/// What sessions work on: the device, the associations it offers, and their keys.
+pub struct Host<'h, P: CryptoProvider> {
+    /// The objects.
+    pub device: &'h mut dyn LogicalDevice,
+    /// The system title of the device.
+    pub system_title: SystemTitle,
+    /// The associations that are offered, in the order of their [`AssociationId`].
+    pub associations: &'h mut [AssociationConfig],
+    /// The security setups that [`AssociationConfig::security`] refers to.
+    pub security: &'h mut [SecurityContext<P>],
+    /// Cryptography and random numbers.
+    pub provider: &'h P,
+    /// Where send counters are reserved before they are used.
+    pub counters: &'h mut dyn CounterStore,
+    /// The function of authentication mechanism 2, where an association uses it.
+    pub manufacturer: Option<&'h dyn Manufacturer>,
+    /// Room for one row of a profile, or one parameter of a script, while an object's wishes are carried out.
+    pub scratch: &'h mut [u8],
+}
+
+impl<P: CryptoProvider> Host<'_, P> {
+    /// Carries out what objects want of the rest of the device, and reports what concerns the application.
+    pub(super) fn carry_out(&mut self, effects: &Effects, events: &mut EventQueue) {
+        behaviour::execute(self.device, effects, self.scratch, &mut |&effect| events.push(Event::Effect(effect)));
+    }
+
+    /// The secret of an association: the one that its client set last, or the configured one.
+    pub(super) fn secret(&self, association: AssociationId) -> Secret {
+        let changed = self.device.secret(association).and_then(|octets| Secret::new(octets).ok());
+        changed.unwrap_or_else(|| self.associations[usize::from(association.0)].secret.clone())
+    }
+}
+
+/// One client's association with one logical device.
+///
+/// `B` is the storage for what must be kept between APDUs: the request of a long GET, a value that arrives or leaves
+/// in blocks. Its length bounds these.
+pub struct Session<P: CryptoProvider, B> {
+    pub(super) client_sap: u16,
+    pub(super) answers_unconfirmed: bool,
+    pub(super) storage: B,
+    pub(super) state: State<P>,
+    pub(super) events: EventQueue,
+}
+
+/// Where an association stands.
+pub(super) enum State<P: CryptoProvider> {
+    Idle,
+    /// Pass 2 of HLS was sent; only reply_to_HLS_authentication is served.
+    Challenged(Association<P>, Challenges),
+    Associated(Association<P>),
+    /// The client's proof was wrong; what was agreed only serves to seal the refusal.
+    Refused(Association<P>),
+}
+
+/// What was agreed.
+pub(super) struct Association<P: CryptoProvider> {
+    pub(super) id: AssociationId,
+    pub(super) conformance: Conformance,
+    /// The longest APDU that the client takes.
+    pub(super) client_max_receive_pdu_size: usize,
+    pub(super) client_title: Option<SystemTitle>,
+    pub(super) dedicated: Option<DedicatedKey<P>>,
+    pub(super) transfer: Transfer,
+}
+
+/// The long value that is under way.
+pub(super) enum Transfer {
+    None,
+    Get(GetTransfer),
+    Set(SetTransfer),
+    Action(ActionTransfer),
+}
+
+/// A request, opened.
+pub(super) struct Request<'r> {
+    pub(super) apdu: &'r [u8],
+    /// How it was protected; access rights may demand more than the policy.
+    pub(super) protection: Protection,
+    pub(super) opened: &'r Opened,
+}
+
+/// The plain response.
+pub(super) struct Reply {
+    /// Where it is, counted from [`HEADROOM`] of the transmit buffer.
+    pub(super) octets: Range<usize>,
+    /// What the accessed items demand of the response.
+    pub(super) protection: Protection,
+}
+
+impl Reply {
+    /// A response at the start that no item demands protection of.
+    pub(super) const fn first(length: usize) -> Self {
+        Self { octets: 0..length, protection: Protection::empty() }
+    }
+}
+
+/// The exception-response that ends the handling of a request without a response of its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failure(StateError, ServiceError);
+
+impl Failure {
+    pub(super) const MALFORMED: Self = Self(StateError::ServiceNotAllowed, ServiceError::OtherReason);
+    pub(super) const NOT_NEGOTIATED: Self =
+        Self(StateError::ServiceNotAllowed, ServiceError::ServiceNotSupported);
+    pub(super) const NOT_ALLOWED: Self =
+        Self(StateError::ServiceNotAllowed, ServiceError::OperationNotPossible);
+    pub(super) const TOO_LONG: Self = Self(StateError::ServiceNotAllowed, ServiceError::PduTooLong);
+    const UNKNOWN: Self = Self(StateError::ServiceUnknown, ServiceError::ServiceNotSupported);
+}
+
+impl From<dlms_axdr::DecodeError> for Failure {
+    fn from(_: dlms_axdr::DecodeError) -> Self {
+        Self::MALFORMED
+    }
+}
+
+impl From<dlms_axdr::BufferFull> for Failure {
+    fn from(_: dlms_axdr::BufferFull) -> Self {
+        Self::TOO_LONG
+    }
+}
+
+impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
+    /// A session for the client with this service access point, not associated yet.
+    pub const fn new(client_sap: u16, storage: B) -> Self {
+        Self { client_sap, answers_unconfirmed: false, storage, state: State::Idle, events: EventQueue::new() }
+    }
+
+    /// Answers requests whose service-class bit says unconfirmed all the same. Over HDLC that bit is not significant:
+    /// the frame type decides, and a request in an I frame is answered.
+    pub const fn answer_unconfirmed(mut self) -> Self {
+        self.answers_unconfirmed = true;
+        self
+    }
+
+    /// The association that is open.
+    pub const fn association(&self) -> Option<AssociationId> {
+        match &self.state {
+            State::Associated(association) => Some(association.id),
+            _ => None,
+        }
+    }
+
+    /// The next event, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// When [`Session::handle_timeout`] is to be called.
+    pub const fn poll_timeout(&self) -> Option<Duration> {
+        match &self.state {
+            State::Challenged(_, challenges) => Some(challenges.deadline),
+            _ => None,
+        }
+    }
+
+    /// Ends a handshake that the client did not finish in time.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if self.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.state = State::Idle;
+            self.events.push(Event::Refused { reason: RefusalReason::Timeout });
+        }
+    }
+
+    /// The link below is gone: the association is aborted.
+    pub fn link_lost(&mut self) {
+        if let Some(association) = self.association() {
+            self.events.push(Event::Released { association });
+        }
+        self.state = State::Idle;
+    }
+
+    /// Handles one received APDU and returns where in `out` the answer is, if there is one.
+    ///
+    /// `out` should hold what the client takes plus the overhead of protection; a response that does not fit leaves in
+    /// blocks.
+    pub fn handle_apdu(
+        &mut self,
+        host: &mut Host<'_, P>,
+        now: Duration,
+        apdu: &mut [u8],
+        out: &mut [u8],
+    ) -> Option<Range<usize>> {
+        self.handle_timeout(now);
+        match apdu.first() {
+            None => None,
+            Some(&acse::AARQ) => self.handle_aarq(host, now, apdu, out),
+            Some(&acse::RLRQ) => self.handle_rlrq(host, apdu, out),
+            Some(_) => self.handle_service(host, apdu, out),
+        }
+    }
+
+    fn handle_service(
+        &mut self,
+        host: &mut Host<'_, P>,
+        apdu: &mut [u8],
+        out: &mut [u8],
+    ) -> Option<Range<usize>> {
+        let (State::Associated(association) | State::Challenged(association, _)) = &mut self.state else {
+            return exception(out, StateError::ServiceNotAllowed, ServiceError::OperationNotPossible);
+        };
+        let id = association.id;
+        let opened = match association.open(host, apdu) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.events.push(Event::SecurityViolation { error });
+                let service_error = match error {
+                    ProtectionError::Replay(lowest) => ServiceError::InvocationCounterError(Some(lowest)),
+                    _ => ServiceError::DecipheringError,
+                };
+                return exception(out, StateError::ServiceNotAllowed, service_error);
+            }
+        };
+        if opened.counter.is_some()
+            && let (Some(security), Some(peer)) = (host.associations[usize::from(id.0)].security, association.client_title)
+        {
+            self.events.push(Event::WindowMoved { security, peer });
+        }
+        let plain = apdu.get(opened.apdu.clone()).unwrap_or(&[]);
+        let request = Request { apdu: plain, protection: opened.protection, opened: &opened };
+        let room = association.plain_room(host, &opened, out.len());
+        let Some(target) = out.get_mut(HEADROOM..HEADROOM + room) else {
+            return None;
+        };
+        let confirmed = self.answers_unconfirmed || is_confirmed(plain);
+        let answer = match self.dispatch(host, &request, target) {
+            Ok(reply) if confirmed => self.seal(host, &opened, reply, out),
+            Err(Failure(state_error, service_error)) if confirmed => exception(out, state_error, service_error),
+            Ok(_) | Err(_) => None,
+        };
+        if let State::Refused(_) = self.state {
+            self.state = State::Idle;
+        }
+        answer
+    }
+
+    fn dispatch(
+        &mut self,
+        host: &mut Host<'_, P>,
+        request: &Request<'_>,
+        out: &mut [u8],
+    ) -> Result<Reply, Failure> {
+        if let State::Challenged(..) = self.state {
+            return self.reply_to_hls(host, request, out);
+        }
+        match request.apdu.first() {
+            Some(0xC0) => self.get(host, request, out),
+            Some(0xC1) => self.set(host, request, out),
+            Some(0xC3) => self.action(host, request, out),
+            Some(0x05 | 0x06 | 0x16 | 0xD9 | 0xE0) => Err(Failure::NOT_NEGOTIATED),
+            _ => Err(Failure::UNKNOWN),
+        }
+    }
+
+    /// Protects the plain response at [`HEADROOM`] of `out` as its request was, as the policy demands, and as the
+    /// items demand.
+    pub(super) fn seal(
+        &mut self,
+        host: &mut Host<'_, P>,
+        opened: &Opened,
+        reply: Reply,
+        out: &mut [u8],
+    ) -> Option<Range<usize>> {
+        let plain = HEADROOM + reply.octets.start..HEADROOM + reply.octets.end;
+        let (State::Associated(association) | State::Challenged(association, _) | State::Refused(association)) =
+            &mut self.state
+        else {
+            return Some(plain);
+        };
+        let config = &host.associations[usize::from(association.id.0)];
+        let protection = opened.protection | config.policy | reply.protection;
+        let Some(context) = config.security.filter(|_| config.ciphered && !protection.is_empty()) else {
+            return Some(plain);
+        };
+        let sealed = host.security[context].seal(
+            host.provider,
+            host.counters,
+            association.dedicated.as_mut(),
+            opened.envelope.unwrap_or(Envelope::GLOBAL),
+            protection,
+            out,
+            plain,
+        );
+        sealed.inspect_err(|&error| self.events.push(Event::SecurityViolation { error })).ok()
+    }
+}
+
+impl<P: CryptoProvider> Association<P> {
+    /// Opens a request, checking it against the association's policy.
+    fn open(&mut self, host: &mut Host<'_, P>, apdu: &mut [u8]) -> Result<Opened, ProtectionError> {
+        let config = &host.associations[usize::from(self.id.0)];
+        let context = config.security.filter(|_| config.ciphered).zip(self.client_title);
+        match context {
+            Some((context, client)) => host.security[context].open(
+                host.provider,
+                self.dedicated.as_mut(),
+                client,
+                config.policy,
+                apdu,
+            ),
+            None if is_protected(apdu) => Err(ProtectionError::NoKey),
+            None => Ok(Opened::plain(0..apdu.len())),
+        }
+    }
+
+    /// How long a plain response may be so that, protected, it fits the client and `out`.
+    pub(super) fn plain_room(&self, host: &Host<'_, P>, opened: &Opened, out: usize) -> usize {
+        let limit = self.client_max_receive_pdu_size.min(0x1_0000);
+        let overhead = if host.associations[usize::from(self.id.0)].ciphered {
+            opened
+                .envelope
+                .unwrap_or(Envelope::GLOBAL)
+                .overhead(Protection::AUTHENTICATED | Protection::ENCRYPTED, limit)
+        } else {
+            0
+        };
+        limit.saturating_sub(overhead).min(out.saturating_sub(HEADROOM + TAILROOM))
+    }
+}
+
+/// Whether the service-class bit of a request asks for an answer.
+fn is_confirmed(apdu: &[u8]) -> bool {
+    apdu.get(2).is_none_or(|invoke_id_and_priority| invoke_id_and_priority & 0x40 != 0)
+}
+
+/// Writes an exception-response, which is never protected.
+pub(super) fn exception(
+    out: &mut [u8],
+    state_error: StateError,
+    service_error: ServiceError,
+) -> Option<Range<usize>> {
+    let mut encoder = Encoder::new(out);
+    ExceptionResponse { state_error, service_error }.encode(&mut encoder).ok()?;
+    Some(0..encoder.len())
+}
+
+/// Where the descriptors of a request end: one, or a list that begins with its count.
+pub(super) fn descriptors_end<'a, T: Element<'a>>(
+    apdu: &'a [u8],
+    start: usize,
+    is_list: bool,
+) -> Result<usize, DecodeError> {
+    let mut reader = Reader::at(apdu.get(start..).unwrap_or(&[]), start);
+    let count = if is_list { reader.length()? } else { 1 };
+    for _ in 0..count {
+        T::decode(&mut reader)?;
+    }
+    Ok(reader.offset())
+}
