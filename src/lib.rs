@@ -5,8 +5,14 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod acse;
+#[cfg(feature = "client")]
+pub mod client;
 mod handshake;
 mod protection;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod transfer;
+pub mod xdlms;
 
 pub use protection::{Envelope, KeyClass, PEERS, ProtectionError, SecurityContext};
