@@ -8,6 +8,11 @@ venv=$PWD/.venv
 # Written last: a venv that was left half made is made again.
 stamp=$venv/requirements.txt
 
+# Tests of several crates may ask at the same time.
+if command -v flock >/dev/null; then
+    exec 9>.lock
+    flock 9
+fi
 if ! { [ -x "$venv/bin/python" ] && cmp -s requirements.txt "$stamp"; }; then
     rm -rf "$venv"
     python3 -m venv "$venv"
