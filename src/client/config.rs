@@ -1,0 +1,129 @@
+//! What the client is told about the server it talks to, and what it uses from outside.
+
+use core::time::Duration;
+
+use dlms_security::{
+    AuthenticationMechanism, CounterStore, CryptoProvider, Protection, Secret, SystemTitle, hls,
+};
+
+use crate::SecurityContext;
+use crate::xdlms::Conformance;
+
+/// One association as this side wants it.
+///
+/// Everything that protects it is stated here; what the server answers is compared with this and never adopted.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Whether the application context is the one with ciphering. Needs [`Environment::security`].
+    pub ciphered: bool,
+    /// How this side proves who it is. Mechanism 5 needs [`Environment::security`], mechanism 2
+    /// [`Environment::manufacturer`].
+    pub mechanism: AuthenticationMechanism,
+    /// The password of LLS, or the HLS secret of mechanisms 2, 3, 4 and 6.
+    pub secret: Secret,
+    /// The protection of requests, and the least protection of whatever comes back, once the association is open. The
+    /// InitiateRequest of a ciphered context is authenticated and encrypted whatever stands here.
+    pub policy: Protection,
+    /// The services that are proposed.
+    pub conformance: Conformance,
+    /// The longest APDU that this side takes: 0 for no limit, else at least 12.
+    pub max_receive_pdu_size: u16,
+    /// Our own title where no security context gives it (mechanism 6 without ciphering).
+    pub client_title: Option<SystemTitle>,
+    /// The server's title, where it is known in advance; another one is then refused.
+    pub server_title: Option<SystemTitle>,
+    /// Whether a dedicated key is made for the association. Only in a ciphered context.
+    pub dedicated_key: bool,
+    /// Whether requests travel as general-glo- and general-ded-ciphering, if the server can.
+    pub general_protection: bool,
+    /// How many octets our challenge has: 8 to 64.
+    pub challenge_length: u8,
+    /// The user id of this client (calling-AE-invocation-id).
+    pub user_id: Option<u8>,
+    /// Whether requests ask for high priority.
+    pub high_priority: bool,
+    /// How long an answer is waited for.
+    pub response_timeout: Duration,
+    /// How many octets a long value may have before its transfer is ended.
+    pub max_transfer: u32,
+    /// Deviations of the server that are put up with.
+    pub tolerance: Tolerance,
+}
+
+bitflags::bitflags! {
+    /// Deviations of real servers that a client can put up with. None is by default.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct Tolerance: u8 {
+        /// A response with invoke-id 0 answers whatever was asked last.
+        const INVOKE_ID_ZERO = 0x01;
+        /// The blocks of a response are numbered from 0.
+        const BLOCK_NUMBER_ZERO = 0x02;
+        /// The lengths around the InitiateResponse of an AARE are one too small.
+        const SHORT_AARE_LENGTHS = 0x04;
+    }
+}
+
+impl ClientConfig {
+    /// A client without authentication and ciphering, as the public client is; a base for others.
+    pub fn public() -> Self {
+        Self {
+            ciphered: false,
+            mechanism: AuthenticationMechanism::None,
+            secret: Secret::empty(),
+            policy: Protection::empty(),
+            conformance: Conformance::GET
+                | Conformance::SET
+                | Conformance::ACTION
+                | Conformance::SELECTIVE_ACCESS
+                | Conformance::EVENT_NOTIFICATION
+                | Conformance::DATA_NOTIFICATION
+                | Conformance::MULTIPLE_REFERENCES
+                | Conformance::BLOCK_TRANSFER_WITH_GET_OR_READ
+                | Conformance::BLOCK_TRANSFER_WITH_SET_OR_WRITE
+                | Conformance::BLOCK_TRANSFER_WITH_ACTION
+                | Conformance::ATTRIBUTE_0_SUPPORTED_WITH_GET
+                | Conformance::ATTRIBUTE_0_SUPPORTED_WITH_SET
+                | Conformance::PRIORITY_MGMT_SUPPORTED,
+            max_receive_pdu_size: 0xFFFF,
+            client_title: None,
+            server_title: None,
+            dedicated_key: false,
+            general_protection: false,
+            challenge_length: 32,
+            user_id: None,
+            high_priority: true,
+            response_timeout: Duration::from_secs(10),
+            max_transfer: 64 << 20,
+            tolerance: Tolerance::empty(),
+        }
+    }
+
+    /// A client that shows a password (LLS).
+    pub fn lls(password: Secret) -> Self {
+        Self { mechanism: AuthenticationMechanism::Lls, secret: password, ..Self::public() }
+    }
+
+    /// A client with HLS-GMAC in a ciphered context, every APDU authenticated and encrypted.
+    pub fn hls_gmac() -> Self {
+        Self {
+            ciphered: true,
+            mechanism: AuthenticationMechanism::Gmac,
+            policy: Protection::AUTHENTICATED | Protection::ENCRYPTED,
+            ..Self::public()
+        }
+    }
+}
+
+/// What the engine uses from outside while it handles one call.
+pub struct Environment<'e, P: CryptoProvider> {
+    /// Cryptography and randomness.
+    pub provider: &'e P,
+    /// Where the send counter of the global key is kept.
+    pub counters: &'e mut dyn CounterStore,
+    /// The keys, where ciphering or mechanism 5 needs them. They outlive the association.
+    pub security: Option<&'e mut SecurityContext<P>>,
+    /// The method of mechanism 2.
+    pub manufacturer: Option<&'e dyn hls::Manufacturer>,
+    /// The time, since an origin of the caller's choosing.
+    pub now: Duration,
+}
