@@ -190,7 +190,7 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Parts<C> {
     ) -> Result<(), SecurityError> {
         check_len(text)?;
         let (keystream, mask) = self.keystream(nonce);
-        if !bool::from(self.tag(&mask, aad, text).ct_eq(tag)) {
+        if !tags_equal(&self.tag(&mask, aad, text), tag) {
             return Err(SecurityError::TagMismatch);
         }
         keystream.apply_keystream_partial(text.into());
@@ -209,45 +209,108 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Parts<C> {
     }
 
     fn tag(&self, mask: &Block<C>, aad: &[&[u8]], text: &[u8]) -> [u8; 12] {
-        let mut hash = self.ghash.clone();
-        let aad_len = update_pieces(&mut hash, aad);
-        hash.update_padded(text);
+        let aad_len = aad.iter().fold(0u64, |total, piece| total.wrapping_add(piece.len() as u64));
+        let text_len = text.len() as u64;
+        let blocks = aad_len.div_ceil(16).wrapping_add(text_len.div_ceil(16)).wrapping_add(1);
 
-        let mut lengths = ghash::Block::default();
-        lengths[..8].copy_from_slice(&aad_len.wrapping_mul(8).to_be_bytes());
-        lengths[8..].copy_from_slice(&(text.len() as u64).wrapping_mul(8).to_be_bytes());
-        hash.update(&[lengths]);
+        let mut hash = self.ghash.clone();
+        let mut lanes = Lanes::new(&mut hash, blocks);
+        lanes.pieces(aad);
+        lanes.padded(text);
+        lanes.push((u128::from(aad_len) << 67) | (u128::from(text_len) << 3));
+        lanes.erase();
 
         let full = hash.finalize();
         core::array::from_fn(|i| full[i] ^ mask[i])
     }
 }
 
-/// Hashes the pieces as if they were one, padded to a block at the end, and returns their length.
-fn update_pieces(hash: &mut GHash, pieces: &[&[u8]]) -> u64 {
-    const BATCH: usize = 8 * 16;
-    let mut batch = [0u8; BATCH];
-    let mut filled = 0;
-    let mut total = 0u64;
-    for piece in pieces {
-        total = total.wrapping_add(piece.len() as u64);
-        let mut rest = *piece;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.len().min(BATCH - filled));
-            batch[filled..filled + now.len()].copy_from_slice(now);
-            filled += now.len();
-            rest = later;
-            if filled == BATCH {
-                hash.update_padded(&batch);
-                filled = 0;
-            }
+/// How many blocks GHASH multiplies at once where the processor has carry-less multiplication; elsewhere one by one.
+const LANES: usize =
+    if cfg!(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")) { 4 } else { 1 };
+
+/// Gives blocks to GHASH as many at a time as it multiplies at once.
+///
+/// Zero blocks in front change nothing about the hash, so the blocks of one tag are led by as many as make them a
+/// multiple of [`LANES`]: no block is then left over to be multiplied alone, which is what a short message is made of.
+struct Lanes<'h> {
+    hash: &'h mut GHash,
+    blocks: [ghash::Block; LANES],
+    filled: usize,
+}
+
+impl<'h> Lanes<'h> {
+    fn new(hash: &'h mut GHash, blocks: u64) -> Self {
+        let over = (blocks % LANES as u64) as usize;
+        Self { hash, blocks: Default::default(), filled: (LANES - over) % LANES }
+    }
+
+    fn push(&mut self, block: u128) {
+        self.blocks[self.filled] = block.to_be_bytes().into();
+        self.filled += 1;
+        if self.filled == LANES {
+            update(self.hash, &self.blocks);
+            self.filled = 0;
         }
     }
-    hash.update_padded(&batch[..filled]);
-    // The authentication key went through here.
-    batch = [0; BATCH];
-    optimization_barrier(&batch);
-    total
+
+    /// The pieces as if they were one, padded to a block at the end.
+    fn pieces(&mut self, pieces: &[&[u8]]) {
+        // The octets that do not fill a block yet, left-aligned, and how many bits they are.
+        let (mut begun, mut bits) = (0u128, 0u32);
+        for piece in pieces {
+            let (chunks, rest) = piece.as_chunks::<16>();
+            for chunk in chunks {
+                let chunk = u128::from_be_bytes(*chunk);
+                self.push(begun | (chunk >> bits));
+                begun = chunk.checked_shl(128 - bits).unwrap_or(0);
+            }
+            for octet in rest {
+                begun |= u128::from(*octet) << (120 - bits);
+                bits += 8;
+                if bits == 128 {
+                    self.push(begun);
+                    (begun, bits) = (0, 0);
+                }
+            }
+        }
+        if bits != 0 {
+            self.push(begun);
+        }
+    }
+
+    /// One long piece, padded to a block at the end. What fills all lanes is not copied.
+    fn padded(&mut self, text: &[u8]) {
+        let (chunks, rest) = text.as_chunks::<16>();
+        let (start, chunks) = chunks.split_at(((LANES - self.filled) % LANES).min(chunks.len()));
+        let (full, end) = chunks.split_at(chunks.len() - chunks.len() % LANES);
+        start.iter().for_each(|chunk| self.push(u128::from_be_bytes(*chunk)));
+        update(self.hash, Array::cast_slice_from_core(full));
+        end.iter().for_each(|chunk| self.push(u128::from_be_bytes(*chunk)));
+        self.pieces(&[rest]);
+    }
+
+    /// The authentication key went through here.
+    fn erase(&mut self) {
+        self.blocks = Default::default();
+        optimization_barrier(&self.blocks);
+    }
+}
+
+/// The only way into GHASH: inlined once, its loop is compiled as one.
+#[inline(never)]
+fn update(hash: &mut GHash, blocks: &[ghash::Block]) {
+    hash.update(blocks);
+}
+
+/// Whether two tags are equal, in constant time.
+fn tags_equal(a: &[u8; 12], b: &[u8; 12]) -> bool {
+    let words = |tag: &[u8; 12]| {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *tag;
+        (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u32::from_ne_bytes([i, j, k, l]))
+    };
+    let (a, b) = (words(a), words(b));
+    (a.0.ct_eq(&b.0) & a.1.ct_eq(&b.1)).into()
 }
 
 fn schedule<C: KeyInit>(suite: SecuritySuite, key: &[u8]) -> Result<C, SecurityError> {
