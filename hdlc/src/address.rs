@@ -410,7 +410,8 @@ mod tests {
     fn destination_length_rules() {
         use Delivery::{Broadcast, Calling, Individual};
         let own = [server(1, 1, 0), server(2, 1, 0x11), server(4, 1, 0x11)];
-        let cases: [((u8, u16, u16), [Option<Delivery>; 3]); 12] = [
+        type Case = ((u8, u16, u16), [Option<Delivery>; 3]);
+        let cases: [Case; 12] = [
             ((1, 1, 0), [Some(Individual), None, None]),
             ((1, 0x7F, 0), [Some(Broadcast), None, None]),
             ((1, 2, 0), [None; 3]),

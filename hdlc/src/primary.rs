@@ -556,6 +556,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Primary<B> {
                 self.pending = Pending::PollAt(now.saturating_add(self.config.poll_interval));
             } else {
                 self.state = State::Idle;
+                self.pending = Pending::Nothing;
             }
         }
         apdu.map(PrimaryEvent::Apdu)
