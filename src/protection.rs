@@ -25,9 +25,9 @@ const GENERAL_GLO_CIPHERING: u8 = 0xDB;
 const GENERAL_DED_CIPHERING: u8 = 0xDC;
 
 /// Octets that an envelope needs before the plain APDU: tag, title, length, security header.
-pub(crate) const HEADROOM: usize = 1 + 9 + 5 + 5;
+pub const HEADROOM: usize = 1 + 9 + 5 + 5;
 /// Octets that protection adds after the plain APDU: the authentication tag.
-pub(crate) const TAILROOM: usize = 12;
+pub const TAILROOM: usize = 12;
 
 /// How many peers a key's replay windows are kept for.
 pub const PEERS: usize = 8;
@@ -124,14 +124,18 @@ pub struct SecurityContext<P: CryptoProvider> {
 }
 
 /// A key of one association, both counters starting at 0.
-pub(crate) struct DedicatedKey<P: CryptoProvider> {
+pub struct DedicatedKey<P: CryptoProvider> {
     key: P::AeadKey,
     send: SendCounter,
     window: ReplayWindow,
 }
 
 impl<P: CryptoProvider> DedicatedKey<P> {
-    pub(crate) fn new(provider: &P, suite: SecuritySuite, key: &SecretKey) -> Result<Self, SecurityError> {
+    /// The dedicated key that an InitiateRequest carries.
+    ///
+    /// # Errors
+    /// What the provider says of the key.
+    pub fn new(provider: &P, suite: SecuritySuite, key: &SecretKey) -> Result<Self, SecurityError> {
         Ok(Self {
             key: provider.aead_key(suite, key.expose())?,
             send: SendCounter::volatile(),
@@ -141,18 +145,18 @@ impl<P: CryptoProvider> DedicatedKey<P> {
 }
 
 /// What was found in a received APDU.
-#[derive(Clone, Debug)]
-pub(crate) struct Opened {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
     /// Where the plain APDU is.
-    pub(crate) apdu: Range<usize>,
+    pub apdu: Range<usize>,
     /// What it was carried in; `None` if it came plain.
-    pub(crate) envelope: Option<Envelope>,
+    pub envelope: Option<Envelope>,
     /// The protection that was verified and removed.
-    pub(crate) protection: Protection,
+    pub protection: Protection,
     /// The counter it carried, if it was protected.
-    pub(crate) counter: Option<InvocationCounter>,
+    pub counter: Option<InvocationCounter>,
     /// The lowest acceptable counter before this APDU was accepted.
-    pub(crate) floor_before: InvocationCounter,
+    pub floor_before: InvocationCounter,
 }
 
 impl Opened {
@@ -265,7 +269,11 @@ impl<P: CryptoProvider> SecurityContext<P> {
     ///
     /// A plain APDU passes only if `required` is empty. Nothing but the replay window changes, and that only after the
     /// tag has matched.
-    pub(crate) fn open(
+    ///
+    /// # Errors
+    /// The envelope is malformed, carries the wrong title, less protection than required, an unknown key, a replayed
+    /// counter or a wrong tag, or hides another service than it names. `apdu` is then of no more use.
+    pub fn open(
         &mut self,
         provider: &P,
         dedicated: Option<&mut DedicatedKey<P>>,
@@ -336,8 +344,11 @@ impl<P: CryptoProvider> SecurityContext<P> {
 
     /// Seals the plain APDU at `apdu` of `buffer` in place and returns where the protected one is. The octets
     /// [`HEADROOM`] before and [`TAILROOM`] behind it are used.
+    ///
+    /// # Errors
+    /// There is no such room, no key, or no counter could be reserved.
     #[allow(clippy::too_many_arguments, reason = "what a protected APDU depends on")]
-    pub(crate) fn seal(
+    pub fn seal(
         &mut self,
         provider: &P,
         mut store: &mut dyn CounterStore,

@@ -15,7 +15,11 @@ use super::hls::Challenges;
 use super::set::SetTransfer;
 use super::AssociationConfig;
 use crate::protection::{DedicatedKey, Envelope, HEADROOM, Opened, SecurityContext, TAILROOM, is_protected};
-use crate::xdlms::{Conformance, Element, ExceptionResponse, ServiceError, StateError};
+use crate::xdlms::{
+    ACCESS_REQUEST, ACTION_REQUEST, Conformance, Element, ExceptionResponse, GENERAL_BLOCK_TRANSFER, GET_REQUEST,
+    InvokeIdAndPriority, READ_REQUEST, SET_REQUEST, ServiceError, StateError, UNCONFIRMED_WRITE_REQUEST,
+    WRITE_REQUEST,
+};
 use crate::{ProtectionError, acse};
 
 /// What sessions work on: the device, the associations it offers, and their keys.
@@ -265,10 +269,16 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             return self.reply_to_hls(host, request, out);
         }
         match request.apdu.first() {
-            Some(0xC0) => self.get(host, request, out),
-            Some(0xC1) => self.set(host, request, out),
-            Some(0xC3) => self.action(host, request, out),
-            Some(0x05 | 0x06 | 0x16 | 0xD9 | 0xE0) => Err(Failure::NOT_NEGOTIATED),
+            Some(&GET_REQUEST) => self.get(host, request, out),
+            Some(&SET_REQUEST) => self.set(host, request, out),
+            Some(&ACTION_REQUEST) => self.action(host, request, out),
+            Some(
+                &READ_REQUEST
+                | &WRITE_REQUEST
+                | &UNCONFIRMED_WRITE_REQUEST
+                | &ACCESS_REQUEST
+                | &GENERAL_BLOCK_TRANSFER,
+            ) => Err(Failure::NOT_NEGOTIATED),
             _ => Err(Failure::UNKNOWN),
         }
     }
@@ -339,9 +349,14 @@ impl<P: CryptoProvider> Association<P> {
     }
 }
 
-/// Whether the service-class bit of a request asks for an answer.
+/// Whether a request asks for an answer, by the service-class bit of the services that have one.
 fn is_confirmed(apdu: &[u8]) -> bool {
-    apdu.get(2).is_none_or(|invoke_id_and_priority| invoke_id_and_priority & 0x40 != 0)
+    match apdu {
+        &[GET_REQUEST | SET_REQUEST | ACTION_REQUEST, _, invoke_id, ..] => {
+            InvokeIdAndPriority(invoke_id).is_confirmed()
+        }
+        _ => true,
+    }
 }
 
 /// Writes an exception-response, which is never protected.
