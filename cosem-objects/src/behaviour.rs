@@ -89,7 +89,7 @@ impl WallTime {
 
     /// The reading as a COSEM date-time.
     pub fn date_time(&self) -> DateTime {
-        calendar::date_time(self.local_milliseconds(), self.deviation, self.status.bits())
+        calendar::date_time(self.local_milliseconds(), self.deviation, self.status)
     }
 }
 

@@ -46,3 +46,68 @@ pub trait LogicalDevice {
         self.object(self.association_object(association)?)?.association_secret()
     }
 }
+
+/// The objects of a [`LogicalDevice`] that is a plain struct: writes its `object_count`, `object` and `object_mut`.
+///
+/// ```
+/// use cosem_objects::classes::{Clock, Register, SoftwareClock};
+/// use cosem_objects::{AccessRights, AssociationId, LogicalDevice};
+///
+/// struct Meter {
+///     clock: Clock<SoftwareClock>,
+///     energy: Register<u32>,
+/// }
+///
+/// impl LogicalDevice for Meter {
+///     cosem_objects::objects!(clock, energy);
+///
+///     fn attribute_access(&self, _: AssociationId, _: usize, _: i8) -> AccessRights {
+///         AccessRights::READ
+///     }
+///
+///     fn method_access(&self, _: AssociationId, _: usize, _: i8) -> AccessRights {
+///         AccessRights::empty()
+///     }
+///
+///     fn is_visible(&self, _: AssociationId, _: usize) -> bool {
+///         true
+///     }
+///
+///     fn association_object(&self, _: AssociationId) -> Option<usize> {
+///         None
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! objects {
+    ($($object:ident),* $(,)?) => {
+        fn object_count(&self) -> usize {
+            const NAMES: &[&str] = &[$(stringify!($object)),*];
+            NAMES.len()
+        }
+
+        fn object(&self, index: usize) -> Option<&dyn $crate::Object> {
+            let mut left = index;
+            $(
+                match left.checked_sub(1) {
+                    None => return Some(&self.$object),
+                    Some(fewer) => left = fewer,
+                }
+            )*
+            let _ = left;
+            None
+        }
+
+        fn object_mut(&mut self, index: usize) -> Option<&mut dyn $crate::Object> {
+            let mut left = index;
+            $(
+                match left.checked_sub(1) {
+                    None => return Some(&mut self.$object),
+                    Some(fewer) => left = fewer,
+                }
+            )*
+            let _ = left;
+            None
+        }
+    };
+}

@@ -29,7 +29,6 @@ mod unit;
 mod value;
 
 pub use access::{AccessRights, AccessSelector};
-pub use calendar::NOT_SPECIFIED;
 pub use class::{
     Attribute, AttributeInfo, AttributeReference, InterfaceClass, Method, MethodInfo, MethodReference,
 };

@@ -145,13 +145,14 @@ macro_rules! interface_class {
                 method: i8,
                 parameter: dlms_axdr::Data<'_>,
                 effects: &mut $crate::Effects,
-                encoder: &mut dlms_axdr::Encoder<'_>,
+                // None of the classes here returns a value.
+                _encoder: &mut dlms_axdr::Encoder<'_>,
             ) -> Result<(), $crate::ActionResult> {
                 if $crate::Object::class(self).method(method).is_none() {
                     return Err($crate::ActionResult::ReadWriteDenied);
                 }
                 #[allow(unused_variables)]
-                let request = $crate::object::Invoke { parameter, effects, encoder };
+                let request = $crate::object::Invoke { parameter, effects };
                 match method {
                     $($method_index => {
                         #[allow(unused_variables)]

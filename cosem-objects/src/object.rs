@@ -179,10 +179,9 @@ pub(crate) struct Set<'r, 'v> {
 }
 
 /// What one call of a method brings along.
-pub(crate) struct Invoke<'r, 'v, 'b> {
+pub(crate) struct Invoke<'r, 'v> {
     pub(crate) parameter: Data<'v>,
     pub(crate) effects: &'r mut Effects,
-    pub(crate) encoder: &'r mut Encoder<'b>,
 }
 
 /// Refuses attributes that the class does not have, and selectors that the attribute does not have.

@@ -151,6 +151,7 @@ impl AttributeType for ScalerUnit {
 }
 
 #[cfg(all(test, feature = "std"))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

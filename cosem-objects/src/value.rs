@@ -60,7 +60,7 @@ impl Value for DateTime {
     }
 
     fn reset(&mut self) {
-        *self = crate::NOT_SPECIFIED;
+        *self = DateTime::NOT_SPECIFIED;
     }
 }
 

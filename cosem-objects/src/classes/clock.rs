@@ -11,7 +11,7 @@ use dlms_obis::LogicalName;
 use crate::behaviour::{Tick, WallTime};
 use crate::macros::{enumeration, interface_class};
 use crate::object::raise;
-use crate::{ActionResult, Any, DataAccessResult, Effect, Effects, NOT_SPECIFIED, calendar};
+use crate::{ActionResult, Any, DataAccessResult, Effect, Effects, calendar};
 
 /// The hardware behind a Clock: it counts UTC.
 pub trait ClockSource {
@@ -123,8 +123,8 @@ impl<S: ClockSource> Clock<S> {
             source,
             time_zone,
             status: ClockStatus::empty(),
-            daylight_savings_begin: NOT_SPECIFIED,
-            daylight_savings_end: NOT_SPECIFIED,
+            daylight_savings_begin: DateTime::NOT_SPECIFIED,
+            daylight_savings_end: DateTime::NOT_SPECIFIED,
             daylight_savings_deviation: 0,
             daylight_savings_enabled: false,
             clock_base: ClockBase::InternalCrystal,
@@ -162,7 +162,7 @@ impl<S: ClockSource> Clock<S> {
     pub fn instant(&self, date_time: &DateTime) -> Option<i64> {
         let local = calendar::local_milliseconds(date_time)?;
         let at = |deviation: i16| local + i64::from(deviation) * 60_000;
-        Some(match calendar::deviation(date_time) {
+        Some(match date_time.deviation() {
             Some(deviation) => at(deviation),
             None if self.is_daylight_saving(at(self.daylight_deviation())) => at(self.daylight_deviation()),
             None => at(self.time_zone),
@@ -178,9 +178,9 @@ impl<S: ClockSource> Clock<S> {
             return false;
         }
         let local = unix_milliseconds - i64::from(self.time_zone) * 60_000;
-        let year = calendar::civil_from_days(local.div_euclid(calendar::DAY * 1000)).0;
+        let Some(year) = calendar::year(local.div_euclid(calendar::DAY * 1000)) else { return false };
         let change = |pattern: &DateTime, deviation: i16| {
-            let deviation = calendar::deviation(pattern).unwrap_or(deviation);
+            let deviation = pattern.deviation().unwrap_or(deviation);
             Some(calendar::occurrence_in_year(pattern, year)? + i64::from(deviation) * 60_000)
         };
         let begin = change(&self.daylight_savings_begin, self.time_zone);
@@ -258,7 +258,7 @@ interface_class! {
             get(object, get) {
                 let time = match object.source.unix_milliseconds() {
                     Some(now) => object.reading(now).date_time(),
-                    None => NOT_SPECIFIED,
+                    None => DateTime::NOT_SPECIFIED,
                 };
                 Ok(get.encoder.data(&time)?)
             }

@@ -13,7 +13,7 @@ use dlms_obis::LogicalName;
 use crate::behaviour::{Tick, WallTime};
 use crate::macros::interface_class;
 use crate::object::raise;
-use crate::{Any, DataAccessResult, Effect, Effects, NOT_SPECIFIED, ScalerUnit, Value, calendar};
+use crate::{Any, DataAccessResult, Effect, Effects, ScalerUnit, Value, calendar};
 
 /// Demand register with room for `PERIODS` periods of sliding demand. `V` is the type of the averages, `S` that of the
 /// status.
@@ -70,8 +70,8 @@ impl<V: Value + Default + TryFrom<i64>, S: Value, const PERIODS: usize> DemandRe
             last_average_value: V::default(),
             scaler_unit,
             status,
-            capture_time: NOT_SPECIFIED,
-            start_time_current: NOT_SPECIFIED,
+            capture_time: DateTime::NOT_SPECIFIED,
+            start_time_current: DateTime::NOT_SPECIFIED,
             period: period.max(1),
             number_of_periods: number_of_periods.clamp(1, Self::MOST_PERIODS),
             quantity: 0,
@@ -149,16 +149,16 @@ impl<V: Value + Default + TryFrom<i64>, S: Value, const PERIODS: usize> DemandRe
         }
         self.running = 0;
         self.current_average_value = self.average();
-        self.capture_time = self.wall.map_or(NOT_SPECIFIED, |wall| wall.date_time());
+        self.capture_time = self.wall.map_or(DateTime::NOT_SPECIFIED, |wall| wall.date_time());
         self.start_time_current = self.start_time();
         raise(effects, Effect::PeriodClosed { register: self.logical_name });
     }
 
     /// When the first of the periods that count began, if the present period begins now.
     fn start_time(&self) -> DateTime {
-        let Some(wall) = self.wall else { return NOT_SPECIFIED };
+        let Some(wall) = self.wall else { return DateTime::NOT_SPECIFIED };
         let earlier = i64::from(self.period) * 1000 * self.closed.len() as i64;
-        calendar::date_time(wall.local_milliseconds() - earlier, wall.deviation, wall.status.bits())
+        calendar::date_time(wall.local_milliseconds() - earlier, wall.deviation, wall.status)
     }
 
     fn average(&self) -> V {
@@ -174,7 +174,7 @@ impl<V: Value + Default + TryFrom<i64>, S: Value, const PERIODS: usize> DemandRe
         self.status.reset();
         self.running = 0;
         self.closed.clear();
-        self.capture_time = NOT_SPECIFIED;
+        self.capture_time = DateTime::NOT_SPECIFIED;
         self.start_time_current = self.start_time();
     }
 }

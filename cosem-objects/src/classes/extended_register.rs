@@ -5,7 +5,7 @@ use dlms_obis::LogicalName;
 
 use crate::behaviour::WallTime;
 use crate::macros::interface_class;
-use crate::{Any, NOT_SPECIFIED, ScalerUnit, Value};
+use crate::{Any, ScalerUnit, Value};
 
 /// Extended register.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct ExtendedRegister<V, S> {
 impl<V: Value, S: Value> ExtendedRegister<V, S> {
     /// An Extended register that was not captured yet.
     pub const fn new(logical_name: LogicalName, value: V, scaler_unit: ScalerUnit, status: S) -> Self {
-        Self { logical_name, value, scaler_unit, status, capture_time: NOT_SPECIFIED }
+        Self { logical_name, value, scaler_unit, status, capture_time: DateTime::NOT_SPECIFIED }
     }
 
     /// Takes a value with the time at which it arose.
@@ -56,7 +56,7 @@ interface_class! {
         1 reset RESET: i8 = "integer(0)" optional (object, call) {
             object.value.reset();
             object.status.reset();
-            object.capture_time = NOT_SPECIFIED;
+            object.capture_time = DateTime::NOT_SPECIFIED;
             Ok(())
         }
     }

@@ -122,9 +122,8 @@ impl ExecutionTime {
 
 fn check(schedule_type: ScheduleType, times: &[ExecutionTime]) -> Result<(), DataAccessResult> {
     use ScheduleType::{AnyTime, AnyTimeWildcards, OneEntry, SameTime, SameTimeWildcards};
-    let well_formed = times
-        .iter()
-        .all(|entry| calendar::time_of_day(&entry.time).is_some() && calendar::is_date(&entry.date));
+    let well_formed =
+        times.iter().all(|entry| calendar::time_of_day(&entry.time).is_some() && entry.date.is_valid());
     let same_time = times.windows(2).all(|pair| pair[0].time == pair[1].time);
     let wildcards = times.iter().any(|entry| calendar::has_wildcard(&entry.date));
     let allowed = match schedule_type {

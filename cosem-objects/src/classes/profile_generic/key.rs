@@ -45,7 +45,7 @@ impl<'a> Key<'a> {
     pub(super) fn bound(data: Data<'a>) -> Option<Self> {
         match (data, DateTime::from_data(data)) {
             (Data::NullData, _) => Some(Self::Open),
-            (_, Ok(date_time)) if date_time.0[..2] == [calendar::OPEN; 2] => Some(Self::Open),
+            (_, Ok(date_time)) if date_time.date().year().is_none() => Some(Self::Open),
             (_, Ok(_)) => Self::date_time(data),
             _ => Self::new(data),
         }
@@ -54,7 +54,7 @@ impl<'a> Key<'a> {
     fn date_time(data: Data<'_>) -> Option<Self> {
         let date_time = DateTime::from_data(data).ok()?;
         let local = calendar::local_milliseconds(&date_time)?;
-        Some(Self::DateTime { local, deviation: calendar::deviation(&date_time) })
+        Some(Self::DateTime { local, deviation: date_time.deviation() })
     }
 
     pub(super) const fn is_instant(&self) -> bool {
