@@ -351,8 +351,6 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         outgoing: &mut Outgoing,
         out: &mut [u8],
     ) -> Result<usize, ClientError> {
-        /// By how much the length of the octets can be longer than that of no octets: `82 xx xx` instead of `00`.
-        const LENGTH_OCTETS: usize = 2;
         let room = self.plain_room(out);
         let too_long = ClientError::RequestTooLong { limit: room };
         let write = |out: &mut [u8], piece: Piece<'_>| {
@@ -362,9 +360,18 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             })
         };
         let empty = write(out, Piece::EMPTY).ok_or(too_long)?;
-        let block = outgoing.next_block(room.saturating_sub(empty + LENGTH_OCTETS)).ok_or(too_long)?;
+        let block = outgoing.next_block(octets_in(room.saturating_sub(empty))).ok_or(too_long)?;
         let octets = self.storage.as_ref().get(block.octets).unwrap_or(&[]);
         write(out, Piece { number: block.number, last: block.last, octets }).ok_or(too_long)
+    }
+}
+
+/// How many octets there is room for where `room` octets are left behind the length of none, `00`.
+const fn octets_in(room: usize) -> usize {
+    match room {
+        ..=0x7F => room,
+        0x80..=0x100 => room - 1,
+        _ => room - 2,
     }
 }
 
