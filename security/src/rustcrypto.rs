@@ -103,8 +103,8 @@ impl<R: Random> CryptoProvider for RustCrypto<R> {
     fn apply_keystream(&self, key: &AeadKey, nonce: &[u8; 12], text: &mut [u8]) -> Result<(), SecurityError> {
         check_len(text)?;
         match &key.0 {
-            Gcm::Aes128(parts) => parts.keystream(nonce).0.apply_keystream_partial(text.into()),
-            Gcm::Aes256(parts) => parts.keystream(nonce).0.apply_keystream_partial(text.into()),
+            Gcm::Aes128(parts) => parts.keystream(nonce, text.len()).apply(text),
+            Gcm::Aes256(parts) => parts.keystream(nonce, text.len()).apply(text),
         }
         Ok(())
     }
@@ -176,8 +176,9 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Parts<C> {
 
     fn seal(&self, nonce: &[u8; 12], aad: &[&[u8]], text: &mut [u8]) -> Result<[u8; 12], SecurityError> {
         check_len(text)?;
-        let (keystream, mask) = self.keystream(nonce);
-        keystream.apply_keystream_partial(text.into());
+        let keystream = self.keystream(nonce, text.len());
+        let mask = keystream.mask();
+        keystream.apply(text);
         Ok(self.tag(&mask, aad, text))
     }
 
@@ -189,23 +190,23 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Parts<C> {
         tag: &[u8; 12],
     ) -> Result<(), SecurityError> {
         check_len(text)?;
-        let (keystream, mask) = self.keystream(nonce);
-        if !tags_equal(&self.tag(&mask, aad, text), tag) {
+        let keystream = self.keystream(nonce, text.len());
+        if !tags_equal(&self.tag(&keystream.mask(), aad, text), tag) {
             return Err(SecurityError::TagMismatch);
         }
-        keystream.apply_keystream_partial(text.into());
+        keystream.apply(text);
         Ok(())
     }
 
-    /// The keystream from counter block 2, and block 1, which masks the tag.
-    fn keystream(&self, nonce: &[u8; 12]) -> (CtrCore<&C, Ctr32BE>, Block<C>) {
+    fn keystream(&self, nonce: &[u8; 12], text_len: usize) -> Keystream<'_, C> {
         let mut first = Block::<C>::default();
         first[..12].copy_from_slice(nonce);
         first[15] = 1;
-        let mut keystream = CtrCore::inner_iv_init(&self.cipher, &first);
-        let mut mask = Block::<C>::default();
-        keystream.write_keystream_block(&mut mask);
-        (keystream, mask)
+        let mut rest = CtrCore::inner_iv_init(&self.cipher, &first);
+        let mut start: [Block<C>; START] = Default::default();
+        let blocks = text_len.div_ceil(16).saturating_add(1).min(START);
+        rest.write_keystream_blocks(&mut start[..blocks]);
+        Keystream { start, rest }
     }
 
     fn tag(&self, mask: &Block<C>, aad: &[&[u8]], text: &[u8]) -> [u8; 12] {
@@ -222,6 +223,32 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Parts<C> {
 
         let full = hash.finalize();
         core::array::from_fn(|i| full[i] ^ mask[i])
+    }
+}
+
+/// How many blocks of keystream are made at once in front: a short text needs no others.
+const START: usize = 8;
+
+/// The keystream of one message: block 1, which masks the tag, and what covers the text.
+struct Keystream<'c, C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> {
+    start: [Block<C>; START],
+    rest: CtrCore<&'c C, Ctr32BE>,
+}
+
+impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Keystream<'_, C> {
+    fn mask(&self) -> Block<C> {
+        self.start[0]
+    }
+
+    fn apply(mut self, text: &mut [u8]) {
+        let (start, rest) = text.split_at_mut(text.len().min((START - 1) * 16));
+        let stream = Array::slice_as_flattened(&self.start[1..]);
+        start.iter_mut().zip(stream).for_each(|(octet, key)| *octet ^= key);
+        if !rest.is_empty() {
+            self.rest.apply_keystream_partial(rest.into());
+        }
+        self.start = Default::default();
+        optimization_barrier(&self.start);
     }
 }
 
