@@ -16,7 +16,8 @@ pub struct Description {
     pub(crate) instance: Instance,
     /// Value group B where it tells channels apart; 0 is not said.
     pub(crate) channel: u8,
-    /// Value group F where it is a historical billing period; 255 is not said.
+    /// Value group F where it says billing periods: one of the past (0 to 99), the last few (101 to 125), an unspecified
+    /// number of them (126); 255 is not said.
     pub(crate) period: u8,
 }
 
@@ -46,6 +47,10 @@ impl LogicalName {
     /// assert_eq!(words(LogicalName::new(0, 0, 96, 200, 0, 255)), None);
     /// ```
     pub fn describe(&self) -> Option<Description> {
+        // Utilities (B) and manufacturers (E, F) give the rest of the numbers their own meaning.
+        if self.b() > 64 || self.e() > 127 || matches!(self.f(), 100 | 127..=254) {
+            return None;
+        }
         match self.a() {
             0 => abstract_object(self),
             1 => electricity::describe(self),
@@ -82,10 +87,12 @@ impl fmt::Display for Description {
         if self.channel != 0 {
             write!(f, ", channel {}", self.channel)?;
         }
-        if self.period != 255 {
-            write!(f, ", billing period {}", self.period)?;
+        match self.period {
+            0..=99 => write!(f, ", billing period {}", self.period),
+            101..=125 => write!(f, ", last {} billing periods", self.period - 100),
+            126 => f.write_str(", most recent billing periods"),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -94,6 +101,11 @@ fn abstract_object(name: &LogicalName) -> Option<Description> {
     use Instance::{None as Plain, Number, Numbered, Word};
     let (subject, instance) = match (name.c(), name.d(), name.e()) {
         (0, 1, e) => billing(e)?,
+        (0, 2, 0) => ("active firmware identifier", Plain),
+        (0, 2, 1) => ("active firmware version", Plain),
+        (0, 2, 8) => ("active firmware signature", Plain),
+        (0, 9, 1) => ("local time", Plain),
+        (0, 9, 2) => ("local date", Plain),
         (1, 0, 0) => ("clock", Plain),
         (1, 0, e) => ("clock", Number(e)),
         (1, 1, 0) => ("UNIX clock", Plain),
@@ -188,11 +200,21 @@ pub(crate) fn service_entry(name: &LogicalName, d: u8, e: u8) -> Option<Descript
     let (subject, instance) = match (d, e) {
         (1, e @ 0..=9) => ("device ID", Number(e + 1)),
         (1, 10) => ("metering point ID", Plain),
+        (2, 0) => ("number of configuration program changes", Plain),
+        (2, 1) => ("date of the last configuration program change", Plain),
+        (2, 2) => ("date of the last time switch program change", Plain),
+        (2, 3) => ("date of the last ripple control program change", Plain),
+        (2, 4) => ("status of security switches", Plain),
+        (2, 5) => ("date of the last calibration", Plain),
+        (2, 6) => ("date of the next configuration program change", Plain),
+        (2, 7) => ("date of activation of the passive calendar", Plain),
+        (2, 10) => ("number of protected configuration program changes", Plain),
+        (2, 11) => ("date of the last protected configuration program change", Plain),
         (2, 12) => ("time of the last clock synchronisation", Plain),
         (2, 13) => ("time of the last firmware activation", Plain),
         (3, 1) => ("state of the input control signals", Plain),
         (3, 2) => ("state of the output control signals", Plain),
-        (3, e @ 10..=19) => ("disconnect control", numbered(e - 10)),
+        (3, 10) => ("disconnect control", Plain),
         (3, e @ 20..=29) => ("arbitrator", numbered(e - 20)),
         (4, e @ 0..=4) => ("internal control signals", numbered(e)),
         (5, e @ 0..=4) => ("internal operating status", numbered(e)),
@@ -210,16 +232,16 @@ pub(crate) fn service_entry(name: &LogicalName, d: u8, e: u8) -> Option<Descript
         (9, 0) => ("ambient temperature", Plain),
         (9, 1) => ("ambient pressure", Plain),
         (9, 2) => ("relative humidity", Plain),
-        (10, e) => ("status register", Number(e)),
-        (11, e @ 0..=99) => ("event code", Number(e)),
-        (12, 0) => ("number of connections of the communication port", Plain),
-        (12, 1..=3) => ("communication port parameters", Number(e)),
+        (10, e @ 1..=10) => ("status register", Number(e)),
+        (11, e @ 0..=99) => ("event code", Number(e + 1)),
+        (12, 1) => ("number of connections of the communication port", Plain),
+        (12, 4) => ("communication port parameter 1", Plain),
         (12, 5) => ("GSM field strength", Plain),
         (12, 6) => ("telephone number of the communication device", Plain),
         (13, 0) => ("consumer message to the consumer information port", Plain),
         (13, 1) => ("consumer message to the display", Plain),
         (14, e @ 0..=15) => ("currently active tariff", numbered(e)),
-        (15, e @ 0..=99) => ("event counter", Number(e)),
+        (15, e @ 0..=99) => ("event counter", Number(e + 1)),
         (20, e) => return tamper(name, e),
         _ => return None,
     };
@@ -234,8 +256,9 @@ fn power_failure(name: &LogicalName, e: u8) -> Option<Description> {
         3 => "duration of long power failure",
         _ => "threshold for long power failure",
     };
-    let phases = ["all phases", "L1", "L2", "L3", "any phase"];
+    let phases = ["all three phases", "L1", "L2", "L3", "any phase"];
     let instance = match e {
+        4 => Instance::Word("auxiliary supply"),
         20 => Instance::None,
         _ => Instance::Word(phases[usize::from(e % 5)]),
     };
@@ -244,7 +267,7 @@ fn power_failure(name: &LogicalName, e: u8) -> Option<Description> {
 
 fn tamper(name: &LogicalName, e: u8) -> Option<Description> {
     let subject = match e {
-        0..=4 => "meter cover opening",
+        0..=4 => "meter opening",
         5..=9 => "terminal cover opening",
         10..=14 => "tilt",
         15..=19 => "strong DC magnetic field",
@@ -253,12 +276,14 @@ fn tamper(name: &LogicalName, e: u8) -> Option<Description> {
         30..=34 => "communication tamper",
         _ => return None,
     };
-    let aspect = ["counter", "time of the latest", "time of the latest end", "duration of the latest", ""];
-    let instance = match e % 5 {
-        4 => return None,
-        aspect_index => Instance::Word(aspect[usize::from(aspect_index)]),
+    let aspect = match e % 5 {
+        0 => "counter",
+        1 => "time stamp of the current event",
+        2 => "duration of the current event",
+        3 => "cumulative duration",
+        _ => return None,
     };
-    Some(Description::of(name, subject, instance))
+    Some(Description::of(name, subject, Instance::Word(aspect)))
 }
 
 fn script_table(e: u8) -> Option<&'static str> {
@@ -354,7 +379,9 @@ mod tests {
             ("0-0:96.1.0*255", "device ID 1"),
             ("0-0:96.3.10*255", "disconnect control"),
             ("0-0:96.7.9*255", "number of long power failures, any phase"),
-            ("0-0:96.20.16*255", "strong DC magnetic field, time of the latest"),
+            ("0-0:96.20.16*255", "strong DC magnetic field, time stamp of the current event"),
+            ("0-0:96.7.4*255", "number of power failures, auxiliary supply"),
+            ("0-0:98.1.0*126", "data of billing period 1, most recent billing periods"),
             ("0-0:97.98.20*255", "alarm descriptor 1"),
             ("0-0:99.98.1*255", "event log, number 1"),
         ];
@@ -366,9 +393,14 @@ mod tests {
 
     #[test]
     fn other_media_and_private_ranges_stay_unnamed() {
-        for name in
-            ["7-0:3.0.0*255", "0-0:128.0.0*255", "1-0:128.8.0*255", "0-0:96.50.0*255", "1-0:94.91.0*255"]
-        {
+        for name in [
+            "7-0:3.0.0*255",
+            "0-0:128.0.0*255",
+            "1-0:128.8.0*255",
+            "0-0:96.50.0*255",
+            "1-0:94.91.0*255",
+            "1-65:1.8.0*255",
+        ] {
             let described = name.parse::<LogicalName>().ok().and_then(|name| name.describe());
             assert_eq!(described, None, "{name}");
         }
