@@ -188,7 +188,6 @@ fn skip_element(types: &mut Reader<'_>, contents: &mut Reader<'_>) -> Result<(),
 }
 
 /// Checks and passes the content of a value that holds no other values.
-#[inline]
 pub(crate) fn skip_simple(contents: &mut Reader<'_>, kind: DataKind) -> Result<(), DecodeError> {
     match kind.size() {
         Some(size) => contents.octets(size).map(drop),
@@ -196,6 +195,17 @@ pub(crate) fn skip_simple(contents: &mut Reader<'_>, kind: DataKind) -> Result<(
         None if kind == DataKind::Utf8String => data::utf8_string(contents).map(drop),
         None => contents.octet_string().map(drop),
     }
+}
+
+/// A reader of types, one of contents.
+pub(crate) type Readers<'a> = (Reader<'a>, Reader<'a>);
+
+/// As [`decode_element`], by value, so that the caller may keep its readers in registers.
+#[inline(never)]
+pub(crate) fn next_element<'a>(
+    (mut types, mut contents): Readers<'a>,
+) -> Result<(Data<'a>, Readers<'a>), DecodeError> {
+    decode_element(&mut types, &mut contents).map(|data| (data, (types, contents)))
 }
 
 /// Reads one element of the type at the start of `types`, both of which were checked.

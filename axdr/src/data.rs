@@ -100,14 +100,37 @@ impl<'a> Data<'a> {
     ///
     /// # Errors
     /// The octets are not one value of a known type, or it is nested deeper than [`MAX_DEPTH`].
-    #[inline]
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        // The cells of a load profile are nearly always one of these; the rest is kept out of the caller's loop.
+        let kind = kind(reader, "Data")?;
+        Ok(match kind {
+            DataKind::Array => Data::Array(sequence(reader)?),
+            DataKind::Structure => Data::Structure(sequence(reader)?),
+            DataKind::CompactArray => Data::CompactArray(CompactArray::decode(reader, MAX_DEPTH)?),
+            _ => simple(reader, kind)?,
+        })
+    }
+
+    /// As [`Data::decode`], for loops over the cells of a load profile: these are nearly always of one of the types
+    /// here. The others are kept out of the loop, and take the reader by value, so that it stays in registers.
+    #[inline(always)]
+    pub(crate) fn decode_cell(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         match reader.peek() {
             Some(6) => Ok(Data::DoubleLongUnsigned(u32::from_be_bytes(reader.tagged()?))),
-            Some(18) => Ok(Data::LongUnsigned(u16::from_be_bytes(reader.tagged()?))),
+            Some(9) => {
+                reader.pass(1);
+                Ok(Data::OctetString(reader.octet_string()?))
+            }
             Some(17) => Ok(Data::Unsigned(u8::from_be_bytes(reader.tagged()?))),
-            _ => decode_any(reader),
+            Some(18) => Ok(Data::LongUnsigned(u16::from_be_bytes(reader.tagged()?))),
+            Some(0) => {
+                reader.pass(1);
+                Ok(Data::NullData)
+            }
+            _ => {
+                let (data, after) = decode_any(reader.clone())?;
+                *reader = after;
+                Ok(data)
+            }
         }
     }
 
@@ -328,14 +351,9 @@ impl DataKind {
     }
 }
 
-fn decode_any<'a>(reader: &mut Reader<'a>) -> Result<Data<'a>, DecodeError> {
-    let kind = kind(reader, "Data")?;
-    Ok(match kind {
-        DataKind::Array => Data::Array(sequence(reader)?),
-        DataKind::Structure => Data::Structure(sequence(reader)?),
-        DataKind::CompactArray => Data::CompactArray(CompactArray::decode(reader, MAX_DEPTH)?),
-        _ => simple(reader, kind)?,
-    })
+#[inline(never)]
+fn decode_any(mut reader: Reader<'_>) -> Result<(Data<'_>, Reader<'_>), DecodeError> {
+    Data::decode(&mut reader).map(|data| (data, reader))
 }
 
 /// Reads a tag.
@@ -394,7 +412,23 @@ pub(crate) fn utf8_string<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Decode
     })
 }
 
+/// The octets of a value of fixed size, tag included, by its tag; 0 for every other tag.
+const SIZES: [u8; 256] = {
+    let mut sizes = [0; 256];
+    let mut tag = 0;
+    while tag < sizes.len() {
+        if let Some(kind) = DataKind::from_tag(tag as u8)
+            && let Some(size) = kind.size()
+        {
+            sizes[tag] = 1 + size as u8;
+        }
+        tag += 1;
+    }
+    sizes
+};
+
 /// Reads the number of elements of an array or a structure. Each takes one octet at least.
+#[inline]
 pub(crate) fn count(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let count = reader.length()?;
     match count.checked_sub(reader.remaining()) {
@@ -425,6 +459,15 @@ pub(crate) fn skip(reader: &mut Reader<'_>, values: usize, depth: usize) -> Resu
             left = outer[level];
         }
         left -= 1;
+        let octets = reader.rest();
+        let size = match octets.first_chunk() {
+            // An octet-string or visible-string of a short length.
+            Some(&[9 | 10, length @ 0..0x80]) => 2 + usize::from(length),
+            _ => octets.first().map_or(0, |&tag| usize::from(SIZES[usize::from(tag)])),
+        };
+        if size > 0 && reader.pass(size) {
+            continue;
+        }
         let kind = kind(reader, "Data")?;
         match kind {
             DataKind::Array | DataKind::Structure => {

@@ -65,14 +65,21 @@ impl Encoder<'_> {
     /// Writes the head of an array; its `count` elements follow.
     #[inline]
     pub fn array(&mut self, count: usize) -> Result<(), BufferFull> {
-        self.u8(DataKind::Array.tag())?;
-        self.length(count)
+        self.head(DataKind::Array, count)
     }
 
     /// Writes the head of a structure; its `count` elements follow.
     #[inline]
     pub fn structure(&mut self, count: usize) -> Result<(), BufferFull> {
-        self.u8(DataKind::Structure.tag())?;
+        self.head(DataKind::Structure, count)
+    }
+
+    #[inline]
+    fn head(&mut self, kind: DataKind, count: usize) -> Result<(), BufferFull> {
+        if count < 0x80 {
+            return self.parts([kind.tag()], [count as u8]);
+        }
+        self.u8(kind.tag())?;
         self.length(count)
     }
 
@@ -90,9 +97,13 @@ fn fixed<const N: usize>(
     kind: DataKind,
     content: [u8; N],
 ) -> Result<(), BufferFull> {
-    let mut octets = [kind.tag(); 13];
-    octets[1..=N].copy_from_slice(&content);
-    encoder.octets(&octets[..=N])
+    encoder.parts([kind.tag()], content)
+}
+
+/// Writes an octet-string of a few octets at once.
+#[inline]
+fn short_string<const N: usize>(encoder: &mut Encoder<'_>, content: &[u8; N]) -> Result<(), BufferFull> {
+    encoder.parts([DataKind::OctetString.tag(), N as u8], *content)
 }
 
 fn string(encoder: &mut Encoder<'_>, kind: DataKind, octets: &[u8]) -> Result<(), BufferFull> {
@@ -328,7 +339,7 @@ impl FromData<'_> for Enum {
 /// An octet-string of six octets.
 impl Encode for LogicalName {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
-        self.octets().encode(encoder)
+        short_string(encoder, self.octets())
     }
 }
 
@@ -344,8 +355,9 @@ macro_rules! dates {
     ($($type:ident),*) => {$(
         /// An octet-string; [`Data`] writes it under its own tag.
         impl Encode for $type {
+            #[inline]
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
-                self.0.encode(encoder)
+                short_string(encoder, &self.0)
             }
         }
 

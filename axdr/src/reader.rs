@@ -8,9 +8,10 @@ use crate::{DecodeError, DecodeErrorKind};
 /// the start of the octets that the first reader was made from, also in readers made by [`Reader::sub`].
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
-    octets: &'a [u8],
-    position: usize,
-    base: usize,
+    /// What is left, so that a read is one comparison.
+    rest: &'a [u8],
+    /// Offset of the end of `rest`, which never moves.
+    end: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -21,42 +22,45 @@ impl<'a> Reader<'a> {
 
     /// A reader at the start of `octets`, which are found at offset `base` of a larger message.
     pub const fn at(octets: &'a [u8], base: usize) -> Self {
-        Self { octets, position: 0, base }
+        Self { rest: octets, end: base + octets.len() }
     }
 
     /// Offset of the next octet in the whole message.
     #[inline]
     pub const fn offset(&self) -> usize {
-        self.base + self.position
+        self.end - self.rest.len()
     }
 
     /// How many octets are left.
     #[inline]
     pub const fn remaining(&self) -> usize {
-        self.octets.len() - self.position
+        self.rest.len()
     }
 
     /// Whether every octet was read.
+    #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.remaining() == 0
+        self.rest.is_empty()
     }
 
     /// The octets that are left, unread.
-    pub fn rest(&self) -> &'a [u8] {
-        &self.octets[self.position..]
+    #[inline]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// The next octet, without reading it.
+    #[inline]
     pub fn peek(&self) -> Option<u8> {
-        self.octets.get(self.position).copied()
+        self.rest.first().copied()
     }
 
     /// The next octet.
     #[inline]
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
-        match self.octets.get(self.position) {
-            Some(&octet) => {
-                self.position += 1;
+        match self.rest.split_first() {
+            Some((&octet, rest)) => {
+                self.rest = rest;
                 Ok(octet)
             }
             None => Err(self.truncated(1)),
@@ -66,9 +70,9 @@ impl<'a> Reader<'a> {
     /// The next `N` octets.
     #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        match self.octets.get(self.position..).and_then(|rest| rest.first_chunk::<N>()) {
-            Some(chunk) => {
-                self.position += N;
+        match self.rest.split_first_chunk::<N>() {
+            Some((chunk, rest)) => {
+                self.rest = rest;
                 Ok(*chunk)
             }
             None => Err(self.truncated(N)),
@@ -78,8 +82,25 @@ impl<'a> Reader<'a> {
     /// The next octet, a tag that was looked at already, and the `N` octets after it.
     #[inline]
     pub(crate) fn tagged<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        self.position += 1;
-        self.array().inspect_err(|_| self.position -= 1)
+        match self.rest.get(1..).and_then(|rest| rest.split_first_chunk::<N>()) {
+            Some((chunk, rest)) => {
+                self.rest = rest;
+                Ok(*chunk)
+            }
+            None => Err(self.truncated(1 + N)),
+        }
+    }
+
+    /// Passes `count` octets if there are so many.
+    #[inline]
+    pub(crate) fn pass(&mut self, count: usize) -> bool {
+        match self.rest.get(count..) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
     }
 
     /// The next two octets, most significant first.
@@ -103,9 +124,9 @@ impl<'a> Reader<'a> {
     /// The next `count` octets.
     #[inline]
     pub fn octets(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
-        match self.octets.get(self.position..).and_then(|rest| rest.get(..count)) {
-            Some(octets) => {
-                self.position += count;
+        match self.rest.split_at_checked(count) {
+            Some((octets, rest)) => {
+                self.rest = rest;
                 Ok(octets)
             }
             None => Err(self.truncated(count)),
@@ -116,34 +137,43 @@ impl<'a> Reader<'a> {
     /// accepted.
     #[inline]
     pub fn length(&mut self) -> Result<usize, DecodeError> {
-        let start = self.position;
-        let first = self.u8()?;
-        if first < 0x80 {
-            return Ok(usize::from(first));
-        }
-        self.long_length(start, first)
-    }
-
-    fn long_length(&mut self, start: usize, first: u8) -> Result<usize, DecodeError> {
-        let octets = match first {
-            0x81..=0x84 => self.octets(usize::from(first & 0x7F)),
-            _ => Err(self.error_at(start, DecodeErrorKind::InvalidLength(first))),
-        };
-        match octets {
-            Ok(octets) => Ok(octets.iter().fold(0usize, |length, &octet| length << 8 | usize::from(octet))),
-            Err(error) => {
-                self.position = start;
-                Err(error)
+        match self.rest.split_first() {
+            Some((&length @ 0..0x80, rest)) => {
+                self.rest = rest;
+                Ok(usize::from(length))
+            }
+            _ => {
+                let (length, after) = Self::long_length(self.clone())?;
+                *self = after;
+                Ok(length)
             }
         }
+    }
+
+    /// The rare forms of a length. By value, so that a caller may keep its reader in registers.
+    #[inline(never)]
+    fn long_length(mut reader: Self) -> Result<(usize, Self), DecodeError> {
+        let start = reader.clone();
+        let first = reader.u8()?;
+        let octets = match first {
+            0x00..=0x7F => return Ok((usize::from(first), reader)),
+            0x81..=0x84 => reader.octets(usize::from(first & 0x7F))?,
+            _ => return Err(start.error(DecodeErrorKind::InvalidLength(first))),
+        };
+        let length = octets.iter().fold(0usize, |length, &octet| length << 8 | usize::from(octet));
+        Ok((length, reader))
     }
 
     /// An octet string: its length, then that many octets.
     #[inline]
     pub fn octet_string(&mut self) -> Result<&'a [u8], DecodeError> {
-        let start = self.position;
+        let start = self.rest;
         let length = self.length()?;
-        self.octets(length).inspect_err(|_| self.position = start)
+        let octets = self.octets(length);
+        if octets.is_err() {
+            self.rest = start;
+        }
+        octets
     }
 
     /// The usage octet of an optional field: `00` absent, `01` present.
@@ -171,15 +201,12 @@ impl<'a> Reader<'a> {
     }
 
     /// An error at the next octet.
+    #[inline]
     pub const fn error(&self, kind: DecodeErrorKind) -> DecodeError {
         DecodeError { offset: self.offset(), kind }
     }
 
-    const fn error_at(&self, position: usize, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError { offset: self.base + position, kind }
-    }
-
-    #[cold]
+    #[inline]
     const fn truncated(&self, needed: usize) -> DecodeError {
         self.error(DecodeErrorKind::Truncated { missing: needed - self.remaining() })
     }

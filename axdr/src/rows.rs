@@ -97,8 +97,9 @@ impl<'a> Rows<'a> {
             None => return Ok(None),
             Some(left) => self.rows = left,
         }
-        if self.types.is_some() {
-            self.begin_compact_row()?;
+        if let Some((row, cells)) = &mut self.types {
+            *cells = row.clone();
+            self.cells = data::count(cells)?;
         } else {
             match self.reader.peek() {
                 Some(tag) if tag == DataKind::Structure.tag() => self.reader.u8()?,
@@ -153,17 +154,10 @@ impl<'a> Rows<'a> {
     }
 
     /// Passes over the cells that are left in the row.
+    #[inline]
     pub(crate) fn end_row(&mut self) -> Result<(), DecodeError> {
         while self.cells > 0 {
             self.next_cell()?;
-        }
-        Ok(())
-    }
-
-    fn begin_compact_row(&mut self) -> Result<(), DecodeError> {
-        if let Some((row, cells)) = &mut self.types {
-            *cells = row.clone();
-            self.cells = data::count(cells)?;
         }
         Ok(())
     }
@@ -172,8 +166,12 @@ impl<'a> Rows<'a> {
     fn next_cell(&mut self) -> Result<Data<'a>, DecodeError> {
         self.cells -= 1;
         match &mut self.types {
-            None => Data::decode(&mut self.reader),
-            Some((_, types)) => compact::decode_element(types, &mut self.reader),
+            None => Data::decode_cell(&mut self.reader),
+            Some((_, types)) => {
+                let (data, after) = compact::next_element((types.clone(), self.reader.clone()))?;
+                (*types, self.reader) = after;
+                Ok(data)
+            }
         }
     }
 }
