@@ -142,7 +142,7 @@ fn floor(octets: &[u8], pieces: usize) -> Found {
 fn floor_whole(octets: &[u8]) -> Found {
     let mut found = (0, 0);
     let mut at = 0;
-    while let Some(flag) = octets[at..].iter().position(|octet| *octet == 0x7E) {
+    while let Some(flag) = floor_flag(&octets[at..]) {
         at += flag + 1;
         while let Some((length, information)) = floor_frame(&octets[at..]) {
             found.0 += 1;
@@ -151,6 +151,18 @@ fn floor_whole(octets: &[u8]) -> Found {
         }
     }
     found
+}
+
+/// The next flag, sixteen octets at a time.
+fn floor_flag(octets: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    for block in octets.chunks_exact(16) {
+        if block.iter().fold(false, |found, octet| found | (*octet == 0x7E)) {
+            break;
+        }
+        start += 16;
+    }
+    octets[start..].iter().position(|octet| *octet == 0x7E).map(|flag| start + flag)
 }
 
 /// The length of the frame at the front of `octets`, and that of its information field.
@@ -201,7 +213,11 @@ fn floor_pieces(octets: &[u8], pieces: usize) -> Found {
                 need = 3;
             }
             let take = piece.len().min(need - filled);
-            buffer[filled..filled + take].copy_from_slice(&piece[..take]);
+            if take == 1 {
+                buffer[filled] = piece[0];
+            } else {
+                buffer[filled..filled + take].copy_from_slice(&piece[..take]);
+            }
             filled += take;
             piece = &piece[take..];
             if filled < need {

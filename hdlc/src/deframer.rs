@@ -403,14 +403,20 @@ impl Candidate {
 
 /// Where the next flag is.
 fn find_flag(octets: &[u8]) -> Option<usize> {
+    let is_flag = |octet: &u8| *octet == FLAG;
+    // Mostly it is near: the closing flag of the last frame, or the next one in a burst of noise.
+    let near = octets.len().min(4);
+    if let Some(position) = octets[..near].iter().position(is_flag) {
+        return Some(position);
+    }
     // Whole blocks are compared without a branch an octet, which the compiler turns into vector instructions.
-    let (blocks, _) = octets.as_chunks::<32>();
+    let (blocks, _) = octets[near..].as_chunks::<32>();
     let clear = blocks
         .iter()
-        .position(|block| block.iter().fold(false, |found, octet| found | (*octet == FLAG)))
+        .position(|block| block.iter().fold(false, |found, octet| found | is_flag(octet)))
         .unwrap_or(blocks.len());
-    let start = clear * 32;
-    octets[start..].iter().position(|octet| *octet == FLAG).map(|position| start + position)
+    let start = near + clear * 32;
+    octets[start..].iter().position(is_flag).map(|position| start + position)
 }
 
 #[cfg(test)]
