@@ -15,9 +15,12 @@ mod bit_string;
 mod compact;
 mod data;
 mod datetime;
+mod display;
 mod encode;
 mod encoder;
 mod error;
+#[cfg(feature = "serde")]
+mod json;
 #[cfg(feature = "alloc")]
 mod owned;
 mod reader;
