@@ -65,12 +65,8 @@ impl Handshake<'_> {
     ) -> Result<(), SecurityError> {
         let challenge = self.own_challenge.octets();
         match self.mechanism {
-            AuthenticationMechanism::Md5 => {
-                hls::verify(&hls::md5(provider, challenge, self.secret), proof)
-            }
-            AuthenticationMechanism::Sha1 => {
-                hls::verify(&hls::sha1(provider, challenge, self.secret), proof)
-            }
+            AuthenticationMechanism::Md5 => hls::verify(&hls::md5(provider, challenge, self.secret), proof),
+            AuthenticationMechanism::Sha1 => hls::verify(&hls::sha1(provider, challenge, self.secret), proof),
             AuthenticationMechanism::Sha256 => {
                 let (own, peer) = self.titles()?;
                 let peer_challenge = self.peer_challenge.octets();
@@ -106,8 +102,5 @@ impl Handshake<'_> {
 }
 
 const fn replayed(counter: InvocationCounter) -> SecurityError {
-    SecurityError::Replay {
-        received: counter.value(),
-        lowest_acceptable: counter.value().saturating_add(1),
-    }
+    SecurityError::Replay { received: counter.value(), lowest_acceptable: counter.value().saturating_add(1) }
 }

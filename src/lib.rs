@@ -15,4 +15,6 @@ pub mod server;
 pub mod transfer;
 pub mod xdlms;
 
-pub use protection::{Envelope, KeyClass, PEERS, ProtectionError, SecurityContext};
+pub use protection::{
+    DedicatedKey, Envelope, HEADROOM, KeyClass, Opened, PEERS, ProtectionError, SecurityContext, TAILROOM,
+};

@@ -15,9 +15,9 @@ use core::ops::Range;
 
 use dlms_axdr::{BufferFull, DecodeError, DecodeErrorKind, Encoder, Reader};
 use dlms_security::{
-    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, KeySet, NoStore, PeerWindows,
-    Protection, Protector, ReplayWindow, Requirement, SecretKey, SecurityControl, SecurityError, SecurityHeader,
-    SecuritySuite, SendCounter, SystemTitle,
+    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, KeySet, NoStore,
+    PeerWindows, Protection, Protector, ReplayWindow, Requirement, SecretKey, SecurityControl, SecurityError,
+    SecurityHeader, SecuritySuite, SendCounter, SystemTitle,
 };
 use thiserror::Error;
 
@@ -239,7 +239,11 @@ impl<P: CryptoProvider> SecurityContext<P> {
     ///
     /// # Errors
     /// The table of peers is full.
-    pub fn restore_window(&mut self, peer: SystemTitle, lowest: InvocationCounter) -> Result<(), SecurityError> {
+    pub fn restore_window(
+        &mut self,
+        peer: SystemTitle,
+        lowest: InvocationCounter,
+    ) -> Result<(), SecurityError> {
         self.unicast.windows.restore(peer, lowest)
     }
 
@@ -360,7 +364,8 @@ impl<P: CryptoProvider> SecurityContext<P> {
     ) -> Result<Range<usize>, ProtectionError> {
         let plain_tag = *buffer.get(apdu.start).ok_or(ProtectionError::BufferFull)?;
         let service_tag = service_specific_tag(plain_tag, envelope.key).filter(|_| !envelope.general);
-        let content_start = apdu.start.checked_sub(SecurityHeader::LENGTH).ok_or(ProtectionError::BufferFull)?;
+        let content_start =
+            apdu.start.checked_sub(SecurityHeader::LENGTH).ok_or(ProtectionError::BufferFull)?;
         let (key, counter) = match (envelope.key, dedicated) {
             (KeyClass::Global, _) => {
                 let counter = self.unicast.send.next(&mut store)?;

@@ -8,8 +8,7 @@ use dlms::xdlms::Conformance;
 use dlms_security::AuthenticationMechanism;
 
 const AARQ_PUBLIC: &str = "601DA109060760857405080101BE10040E01000000065F1F040060FE9FFFFF";
-const AARQ_LLS: &str =
-    "6036A1090607608574050801018A0207808B0760857405080201AC0A80083132333435363738BE10040E01000000065F1F0400007E1F04B0";
+const AARQ_LLS: &str = "6036A1090607608574050801018A0207808B0760857405080201AC0A80083132333435363738BE10040E01000000065F1F0400007E1F04B0";
 /// Context LN without ciphering, accepted, InitiateResponse with what was agreed.
 const AARE_PUBLIC: &str = "6129A109060760857405080101A203020100A305A103020100BE10040E0800065F1F0400";
 
@@ -65,19 +64,24 @@ fn what_an_aarq_is_refused_for() {
     // no authentication fields, another mechanism, a wrong password, one that is too short
     assert_eq!(refusal(lls(), AARQ_PUBLIC), rejected("A10302010E"));
     assert_eq!(refusal(lls(), &AARQ_LLS.replace("080201AC", "080205AC")), rejected("A10302010B"));
-    assert_eq!(refusal(lls(), &AARQ_LLS.replace("3132333435363738", "3132333435363739")), rejected("A10302010D"));
+    assert_eq!(
+        refusal(lls(), &AARQ_LLS.replace("3132333435363738", "3132333435363739")),
+        rejected("A10302010D")
+    );
     let short = AARQ_LLS.replace("6036", "6035").replace("AC0A80083132333435363738", "AC0980073132333435363");
     assert_eq!(refusal(lls(), &short.replace("353637BE", "3637BE")).get(..4), Some("6117"));
     // a mechanism where none is configured
     assert_eq!(refusal(none(), AARQ_LLS), rejected("A10302010B"));
     // DLMS version 5, only SN services, a PDU size of 11
     let initiate = |initiate: &str| format!("601DA109060760857405080101BE10040E{initiate}");
-    let error = |error: &str| format!("611FA109060760857405080101A203020101A305A103020101BE0604040E0106{error}");
+    let error =
+        |error: &str| format!("611FA109060760857405080101A203020101A305A103020101BE0604040E0106{error}");
     assert_eq!(refusal(none(), &initiate("01000000055F1F0400007E1F04B0")), error("01"));
     assert_eq!(refusal(none(), &initiate("01000000065F1F04001C032004B0")), error("02"));
     assert_eq!(refusal(none(), &initiate("01000000065F1F0400007E1F000B")), error("03"));
     // a dedicated key without ciphering
-    let dedicated = "602EA109060760857405080101BE21041F01011000112233445566778899AABBCCDDEEFF0000065F1F0400007E1F04B0";
+    let dedicated =
+        "602EA109060760857405080101BE21041F01011000112233445566778899AABBCCDDEEFF0000065F1F0400007E1F04B0";
     assert_eq!(refusal(none(), dedicated), rejected("A10302010D"));
     // octets that are no AARQ
     assert_eq!(refusal(none(), "6003A10100"), rejected("A103020101"));
@@ -123,12 +127,12 @@ fn get() {
 fn requests_that_make_no_sense() {
     let mut link = public();
     for (request, answer) in [
-        ("C009C100030100010800FF0200", "D80103"), // unknown choice
-        ("C001C1000301000108", "D80103"),         // cut
+        ("C009C100030100010800FF0200", "D80103"),   // unknown choice
+        ("C001C1000301000108", "D80103"),           // cut
         ("C001C100030100010800FF020000", "D80103"), // octets left over
-        ("C003C100", "D80103"),                   // empty list
-        ("050102FA00", "D80102"),                 // short names
-        ("AA", "D80202"),                         // unknown tag
+        ("C003C100", "D80103"),                     // empty list
+        ("050102FA00", "D80102"),                   // short names
+        ("AA", "D80202"),                           // unknown tag
         ("C81E3001234567411312FF935A47566827C467BC7D825C3BE4A77C3FCC056B6B", "D80105"), // ciphered in a plain context
     ] {
         assert_eq!(link.hex(request), answer, "{request}");
@@ -168,10 +172,7 @@ fn set_and_action() {
     assert_eq!(link.hex("C001C100030100010800FF0200"), "C401C1000600000000", "reset");
     assert_eq!(link.hex("C301C100030100010800FF09010F00"), "C701C10300", "no such method");
     assert_eq!(link.hex("C301C100030100020800FF01010F00"), "C701C10400", "no such object");
-    assert_eq!(
-        link.hex("C303C10200030100010800FF0100030100020800FF01020F000F00"),
-        "C703C10200000400"
-    );
+    assert_eq!(link.hex("C303C10200030100010800FF0100030100020800FF01020F000F00"), "C703C10200000400");
 }
 
 #[test]
@@ -276,7 +277,10 @@ fn a_profile_streams_by_range_and_by_entry() {
 #[test]
 fn a_long_value_arrives_in_blocks() {
     let mut link = public();
-    assert_eq!(link.hex("C102C100010000800000FF0200000000000115093201020304050607080910111213141516171819"), "C502C100000001");
+    assert_eq!(
+        link.hex("C102C100010000800000FF0200000000000115093201020304050607080910111213141516171819"),
+        "C502C100000001"
+    );
     assert_eq!(
         link.hex("C103C101000000021F 20212223242526272829303132333435363738394041424344454647484950"),
         "C503C10000000002"
@@ -319,7 +323,10 @@ fn an_action_in_blocks() {
     assert_eq!(link.hex("C306C10100000002 01 00"), "C701C10000");
     assert_eq!(link.hex("C306C10100000002 01 00"), "C701C11000", "no transfer");
     assert_eq!(link.hex("C302C100000001"), "C701C11000");
-    assert_eq!(link.hex("C305C10200030100010800FF01000301 00020800FF01 01 00000001 05 02 0F00 0F00"), "C703C10200000400");
+    assert_eq!(
+        link.hex("C305C10200030100010800FF01000301 00020800FF01 01 00000001 05 02 0F00 0F00"),
+        "C703C10200000400"
+    );
 }
 
 #[test]

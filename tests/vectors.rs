@@ -11,8 +11,8 @@ use dlms::xdlms::{ExceptionResponse, ServiceError, StateError};
 use dlms::{Envelope, HEADROOM, SecurityContext, TAILROOM};
 use dlms_axdr::{Encoder, Reader};
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, InvocationCounter, Protection, SecretKey, SecurityControl,
-    SecuritySuite, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, InvocationCounter, Protection, SecretKey,
+    SecurityControl, SecuritySuite, SystemTitle,
 };
 use serde_json::Value;
 
@@ -23,7 +23,8 @@ fn receiving() {
         let suite = SecuritySuite::from_id(input("suite")[0]).unwrap();
         let title = |name| SystemTitle::try_from(&input(name)[..]).unwrap();
         let peer = title("peer_system_title");
-        let floor = InvocationCounter::new(u32::from_be_bytes(input("lowest_acceptable_ic").try_into().unwrap()));
+        let floor =
+            InvocationCounter::new(u32::from_be_bytes(input("lowest_acceptable_ic").try_into().unwrap()));
         let mut context = SecurityContext::new(
             &provider(),
             suite,

@@ -53,10 +53,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         if !offers(Conformance::ACTION) {
             return Err(Failure::NOT_NEGOTIATED);
         }
-        let is_list = matches!(
-            action,
-            ActionRequest::WithList { .. } | ActionRequest::WithListAndFirstPblock { .. }
-        );
+        let is_list =
+            matches!(action, ActionRequest::WithList { .. } | ActionRequest::WithListAndFirstPblock { .. });
         let is_block = !matches!(action, ActionRequest::Normal { .. } | ActionRequest::WithList { .. });
         let may_block = offers(Conformance::BLOCK_TRANSFER_WITH_ACTION);
         if is_list && !offers(Conformance::MULTIPLE_REFERENCES) || is_block && !may_block {
@@ -72,7 +70,16 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             ActionRequest::Normal { invoke_id, method, parameters } => {
                 let parameter = parameters.unwrap_or(Data::NullData);
                 let results = invocation.run(host, &method, parameter, storage.as_mut())?;
-                return respond(&mut association.transfer, invoke_id, false, may_block, invocation.response, 0..results, storage.as_ref(), out);
+                return respond(
+                    &mut association.transfer,
+                    invoke_id,
+                    false,
+                    may_block,
+                    invocation.response,
+                    0..results,
+                    storage.as_ref(),
+                    out,
+                );
             }
             ActionRequest::WithList { invoke_id, methods, parameters } => {
                 let mut encoder = Encoder::new(storage.as_mut());
@@ -82,7 +89,16 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                     let room = storage.as_mut().get_mut(end..).ok_or(Failure::TOO_LONG)?;
                     end += invocation.run(host, &method, parameter, room)?;
                 }
-                return respond(&mut association.transfer, invoke_id, true, may_block, invocation.response, 0..end, storage.as_ref(), out);
+                return respond(
+                    &mut association.transfer,
+                    invoke_id,
+                    true,
+                    may_block,
+                    invocation.response,
+                    0..end,
+                    storage.as_ref(),
+                    out,
+                );
             }
             ActionRequest::NextPblock { invoke_id, block_number } => {
                 return match transfer {
@@ -109,7 +125,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 let kept = storage.as_mut().get_mut(..descriptors.len()).ok_or(Failure::TOO_LONG)?;
                 kept.copy_from_slice(descriptors);
                 let request_length = descriptors.len();
-                (invoke_id, block, (request_length, is_list, Incoming::new(request_length), request.protection))
+                (
+                    invoke_id,
+                    block,
+                    (request_length, is_list, Incoming::new(request_length), request.protection),
+                )
             }
             ActionRequest::WithPblock { invoke_id, block } => match transfer {
                 Transfer::Action(ActionTransfer::Request {
@@ -169,7 +189,16 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             end += invocation.run(host, &method, parameter, room)?;
         }
         let results = taken..taken + end;
-        respond(&mut association.transfer, invoke_id, is_list, may_block, invocation.response, results, storage.as_ref(), out)
+        respond(
+            &mut association.transfer,
+            invoke_id,
+            is_list,
+            may_block,
+            invocation.response,
+            results,
+            storage.as_ref(),
+            out,
+        )
     }
 }
 

@@ -10,17 +10,18 @@ use cosem_objects::AssociationId;
 use dlms_axdr::{Encoder, Reader};
 use dlms_security::{AuthenticationMechanism, CryptoProvider, Protection, Secret, SecretKey, SystemTitle};
 
+use super::AssociationConfig;
 use super::event::{Event, RefusalReason};
 use super::hls::Challenges;
 use super::session::{Association, Host, Session, State, Transfer};
-use super::AssociationConfig;
 use crate::ProtectionError;
 use crate::acse::{
     Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
-    MechanismName, ProviderDiagnostic, ReleaseRequest, ReleaseResponse, ReleaseResponseReason, UserDiagnostic,
+    MechanismName, ProviderDiagnostic, ReleaseRequest, ReleaseResponse, ReleaseResponseReason,
+    UserDiagnostic,
 };
 use crate::protection::{DedicatedKey, Envelope, HEADROOM, TAILROOM};
-use crate::xdlms::{Conformance, ConfirmedServiceError, InitiateError, InitiateRequest, InitiateResponse};
+use crate::xdlms::{ConfirmedServiceError, Conformance, InitiateError, InitiateRequest, InitiateResponse};
 
 const DLMS_VERSION: u8 = 6;
 const LN_VAA_NAME: u16 = 0x0007;
@@ -227,7 +228,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         {
             let full = Protection::AUTHENTICATED | Protection::ENCRYPTED;
             let opened = match request.user_information.map(|information| position(apdu, information)) {
-                Some(range) => host.security[context].open(host.provider, None, title, full, &mut apdu[range]),
+                Some(range) => {
+                    host.security[context].open(host.provider, None, title, full, &mut apdu[range])
+                }
                 None => Err(ProtectionError::Required),
             };
             match opened {
@@ -325,7 +328,7 @@ fn negotiate(initiate: &InitiateRequest<'_>, config: &AssociationConfig) -> Resu
     if size != 0 && size < SHORTEST_PDU {
         return Err(Refusal::initiate(InitiateError::PduSizeTooShort));
     }
-    let conformance = initiate.proposed_conformance & config.conformance & Conformance::LOGICAL_NAME;
+    let conformance = initiate.proposed_conformance & config.conformance & AssociationConfig::SUPPORTED;
     if !conformance.intersects(Conformance::GET | Conformance::SET | Conformance::ACTION) {
         return Err(Refusal::initiate(InitiateError::IncompatibleConformance));
     }

@@ -21,10 +21,25 @@ pub struct AssociationConfig {
     pub security: Option<usize>,
     /// The least protection of requests and responses once the association is open (the security policy).
     pub policy: Protection,
-    /// The services that the association offers.
+    /// The services that the association offers; [`AssociationConfig::SUPPORTED`] is all there are.
     pub conformance: Conformance,
     /// The longest APDU that the server takes, at least 12 and at most its receive buffer.
     pub max_receive_pdu_size: u16,
     /// The client's system title, where it is known in advance; another one is then refused.
     pub client_title: Option<SystemTitle>,
+}
+
+impl AssociationConfig {
+    /// The services that this server has. What is configured beyond them is not offered.
+    pub const SUPPORTED: Conformance = Conformance::GENERAL_PROTECTION
+        .union(Conformance::BLOCK_TRANSFER_WITH_GET_OR_READ)
+        .union(Conformance::BLOCK_TRANSFER_WITH_SET_OR_WRITE)
+        .union(Conformance::BLOCK_TRANSFER_WITH_ACTION)
+        .union(Conformance::MULTIPLE_REFERENCES)
+        .union(Conformance::DATA_NOTIFICATION)
+        .union(Conformance::GET)
+        .union(Conformance::SET)
+        .union(Conformance::SELECTIVE_ACCESS)
+        .union(Conformance::EVENT_NOTIFICATION)
+        .union(Conformance::ACTION);
 }

@@ -214,7 +214,9 @@ impl Producer {
                 Stage::Finished => return Ok(length),
                 _ if room.is_empty() => return Ok(length),
                 Stage::Count(cursor) => {
-                    let Items::Listed { left } = self.items else { return Err(DataAccessResult::OtherReason) };
+                    let Items::Listed { left } = self.items else {
+                        return Err(DataAccessResult::OtherReason);
+                    };
                     let mut encoder = Encoder::resume(room, cursor);
                     let stage = match encoder.length(left) {
                         Ok(()) => {

@@ -20,11 +20,8 @@ use crate::xdlms::{ActionRequest, MethodDescriptor};
 /// How long a client may take to answer our challenge.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 
-const REPLY_TO_HLS: MethodDescriptor = MethodDescriptor {
-    class_id: 15,
-    instance_id: LogicalName::new(0, 0, 40, 0, 0, 255),
-    method_id: 1,
-};
+const REPLY_TO_HLS: MethodDescriptor =
+    MethodDescriptor { class_id: 15, instance_id: LogicalName::new(0, 0, 40, 0, 0, 255), method_id: 1 };
 
 /// The two challenges of a handshake.
 pub(super) struct Challenges {
@@ -68,7 +65,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             }
             _ => return Err(Failure::NOT_ALLOWED),
         };
-        let State::Challenged(association, challenges) = core::mem::replace(&mut self.state, State::Idle) else {
+        let State::Challenged(association, challenges) = core::mem::replace(&mut self.state, State::Idle)
+        else {
             return Err(Failure::NOT_ALLOWED);
         };
         let mut encoder = Encoder::new(out);

@@ -15,6 +15,8 @@
 //! // when the link is lost: session.link_lost()
 //! ```
 //!
+//! [`HdlcServer`] and [`WrapperServer`] put sessions and a framing together.
+//!
 //! A long attribute leaves block by block, produced as it is asked for; memory does not depend on its length.
 
 mod action;
@@ -22,13 +24,21 @@ mod association;
 mod config;
 mod event;
 mod get;
+#[cfg(feature = "hdlc")]
+mod hdlc;
 mod hls;
 mod notification;
 mod resolve;
 mod session;
 mod set;
+#[cfg(feature = "wrapper")]
+mod wrapper;
 
 pub use config::AssociationConfig;
 pub use event::{Event, RefusalReason};
+#[cfg(feature = "hdlc")]
+pub use hdlc::HdlcServer;
 pub use notification::{data_notification, event_notification};
 pub use session::{Host, Session};
+#[cfg(feature = "wrapper")]
+pub use wrapper::WrapperServer;

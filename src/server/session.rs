@@ -8,17 +8,17 @@ use dlms_axdr::{DecodeError, Encoder, Reader};
 use dlms_security::hls::Manufacturer;
 use dlms_security::{CounterStore, CryptoProvider, Protection, Secret, SystemTitle};
 
+use super::AssociationConfig;
 use super::action::ActionTransfer;
 use super::event::{Event, EventQueue, RefusalReason};
 use super::get::GetTransfer;
 use super::hls::Challenges;
 use super::set::SetTransfer;
-use super::AssociationConfig;
 use crate::protection::{DedicatedKey, Envelope, HEADROOM, Opened, SecurityContext, TAILROOM, is_protected};
 use crate::xdlms::{
-    ACCESS_REQUEST, ACTION_REQUEST, Conformance, Element, ExceptionResponse, GENERAL_BLOCK_TRANSFER, GET_REQUEST,
-    InvokeIdAndPriority, READ_REQUEST, SET_REQUEST, ServiceError, StateError, UNCONFIRMED_WRITE_REQUEST,
-    WRITE_REQUEST,
+    ACCESS_REQUEST, ACTION_REQUEST, Conformance, Element, ExceptionResponse, GENERAL_BLOCK_TRANSFER,
+    GET_REQUEST, InvokeIdAndPriority, READ_REQUEST, SET_REQUEST, ServiceError, StateError,
+    UNCONFIRMED_WRITE_REQUEST, WRITE_REQUEST,
 };
 use crate::{ProtectionError, acse};
 
@@ -45,7 +45,9 @@ pub struct Host<'h, P: CryptoProvider> {
 impl<P: CryptoProvider> Host<'_, P> {
     /// Carries out what objects want of the rest of the device, and reports what concerns the application.
     pub(super) fn carry_out(&mut self, effects: &Effects, events: &mut EventQueue) {
-        behaviour::execute(self.device, effects, self.scratch, &mut |&effect| events.push(Event::Effect(effect)));
+        behaviour::execute(self.device, effects, self.scratch, &mut |&effect| {
+            events.push(Event::Effect(effect))
+        });
     }
 
     /// The secret of an association: the one that its client set last, or the configured one.
@@ -148,7 +150,13 @@ impl From<dlms_axdr::BufferFull> for Failure {
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     /// A session for the client with this service access point, not associated yet.
     pub const fn new(client_sap: u16, storage: B) -> Self {
-        Self { client_sap, answers_unconfirmed: false, storage, state: State::Idle, events: EventQueue::new() }
+        Self {
+            client_sap,
+            answers_unconfirmed: false,
+            storage,
+            state: State::Idle,
+            events: EventQueue::new(),
+        }
     }
 
     /// Answers requests whose service-class bit says unconfirmed all the same. Over HDLC that bit is not significant:
@@ -164,6 +172,17 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             State::Associated(association) => Some(association.id),
             _ => None,
         }
+    }
+
+    /// Whether there is neither an association nor a handshake.
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Begins anew for the client with this service access point; an association that was open is aborted.
+    pub fn restart(&mut self, client_sap: u16) {
+        self.link_lost();
+        self.client_sap = client_sap;
     }
 
     /// The next event, oldest first.
@@ -237,7 +256,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             }
         };
         if opened.counter.is_some()
-            && let (Some(security), Some(peer)) = (host.associations[usize::from(id.0)].security, association.client_title)
+            && let (Some(security), Some(peer)) =
+                (host.associations[usize::from(id.0)].security, association.client_title)
         {
             self.events.push(Event::WindowMoved { security, peer });
         }
@@ -250,7 +270,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let confirmed = self.answers_unconfirmed || is_confirmed(plain);
         let answer = match self.dispatch(host, &request, target) {
             Ok(reply) if confirmed => self.seal(host, &opened, reply, out),
-            Err(Failure(state_error, service_error)) if confirmed => exception(out, state_error, service_error),
+            Err(Failure(state_error, service_error)) if confirmed => {
+                exception(out, state_error, service_error)
+            }
             Ok(_) | Err(_) => None,
         };
         if let State::Refused(_) = self.state {
@@ -293,8 +315,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         out: &mut [u8],
     ) -> Option<Range<usize>> {
         let plain = HEADROOM + reply.octets.start..HEADROOM + reply.octets.end;
-        let (State::Associated(association) | State::Challenged(association, _) | State::Refused(association)) =
-            &mut self.state
+        let (State::Associated(association)
+        | State::Challenged(association, _)
+        | State::Refused(association)) = &mut self.state
         else {
             return Some(plain);
         };

@@ -74,8 +74,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             }
             SetRequest::WithFirstDataBlock { invoke_id, block, .. }
             | SetRequest::WithListAndFirstDataBlock { invoke_id, block, .. } => {
-                let end =
-                    descriptors_end::<AttributeDescriptorWithSelection<'_>>(request.apdu, DESCRIPTORS, is_list)?;
+                let end = descriptors_end::<AttributeDescriptorWithSelection<'_>>(
+                    request.apdu,
+                    DESCRIPTORS,
+                    is_list,
+                )?;
                 let descriptors = request.apdu.get(DESCRIPTORS..end).ok_or(Failure::MALFORMED)?;
                 let kept = storage.as_mut().get_mut(..descriptors.len()).ok_or(Failure::TOO_LONG)?;
                 kept.copy_from_slice(descriptors);
@@ -89,7 +92,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 (invoke_id, block, transfer)
             }
             SetRequest::WithDataBlock { invoke_id, block } => match transfer {
-                Transfer::Set(transfer) if transfer.invoke_id.same_id(invoke_id) => (invoke_id, block, transfer),
+                Transfer::Set(transfer) if transfer.invoke_id.same_id(invoke_id) => {
+                    (invoke_id, block, transfer)
+                }
                 _ => {
                     let result = DataAccessResult::NoLongSetInProgress;
                     encoder.octets(&[0xC5, 0x01, invoke_id.0, result.code()])?;

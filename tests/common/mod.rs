@@ -2,11 +2,12 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use cosem_objects::classes::{
-    ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Data, ProfileGeneric,
-    Register, RowDeque, XdlmsContextInfo,
+    ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Data,
+    ProfileGeneric, Register, RowDeque, XdlmsContextInfo,
 };
 use cosem_objects::{
-    AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit, Unit,
+    AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit,
+    Unit,
 };
 use dlms::SecurityContext;
 use dlms::server::{AssociationConfig, Host, Session};
@@ -14,8 +15,8 @@ use dlms::xdlms::Conformance;
 use dlms_axdr::Encoder;
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, RustCrypto, Secret, SecretKey,
-    SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, RustCrypto, Secret,
+    SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
 };
 
 pub const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
@@ -119,8 +120,18 @@ impl Meter {
             PROFILE,
             RowDeque::new(2000),
             &[
-                CaptureObjectDefinition { class_id: 8, logical_name: clock, attribute_index: 2, data_index: 0 },
-                CaptureObjectDefinition { class_id: 3, logical_name: ENERGY, attribute_index: 2, data_index: 0 },
+                CaptureObjectDefinition {
+                    class_id: 8,
+                    logical_name: clock,
+                    attribute_index: 2,
+                    data_index: 0,
+                },
+                CaptureObjectDefinition {
+                    class_id: 3,
+                    logical_name: ENERGY,
+                    attribute_index: 2,
+                    data_index: 0,
+                },
             ],
             900,
             2000,
@@ -136,7 +147,11 @@ impl Meter {
             cosem_objects::behaviour::Profile::store(&mut profile, &row).unwrap();
         }
         let mut objects: Vec<Box<dyn Object>> = vec![
-            Box::new(Register::new(ENERGY, 5009u32, ScalerUnit { scaler: 0, unit: Unit::ActiveEnergyWattHour })),
+            Box::new(Register::new(
+                ENERGY,
+                5009u32,
+                ScalerUnit { scaler: 0, unit: Unit::ActiveEnergyWattHour },
+            )),
             Box::new(Data::new(LONG_TEXT, OctetString::<1000>::new())),
             Box::new(Data::new(HIDDEN, OctetString::<64>::new())),
             Box::new(profile),
@@ -244,7 +259,10 @@ impl Link {
 
 pub fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|digit| !digit.is_ascii_whitespace()).collect();
-    digits.chunks(2).map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 pub fn to_hex(octets: &[u8]) -> String {
