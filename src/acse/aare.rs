@@ -292,3 +292,192 @@ fn read_head_one_short(reader: &mut Reader<'_>, tag: u8) -> Result<(), DecodeErr
 
 const USER: u8 = ber::explicit(1);
 const PROVIDER: u8 = ber::explicit(2);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use dlms_security::AuthenticationMechanism;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::xdlms::testing::{hex, mutated};
+    use crate::xdlms::{ConfirmedServiceError, InitiateError, InitiateResponse};
+
+    fn check(text: &str, expected: Aare<'_>) {
+        let octets = hex(text);
+        assert_eq!(Aare::from_octets(&octets), Ok(expected), "{text}");
+        assert_eq!(Aare::from_octets_lenient(&octets), Ok(expected), "{text}");
+        let mut buffer = [0; 512];
+        let mut encoder = Encoder::new(&mut buffer);
+        expected.encode(&mut encoder).unwrap();
+        assert_eq!(encoder.written(), octets, "{text}");
+        for cut in 0..octets.len() {
+            assert!(Aare::from_octets(&octets[..cut]).is_err(), "{text} cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn accepted() {
+        let initiate = hex("0800065F1F040000501F01F40007");
+        let plain = Aare { user_information: Some(&initiate), ..Aare::default() };
+        check(
+            "6129A109060760857405080101A203020100A305A103020100BE10040E0800065F1F040000501F01F40007",
+            plain,
+        );
+        let other = hex("0800065F1F0400601A9D05000007");
+        check(
+            "6132A109060760857405080101A203020100A305A103020100890760857405080200BE10040E0800065F1F0400601A9D05000007",
+            Aare {
+                mechanism: Some(AuthenticationMechanism::None.into()),
+                user_information: Some(&other),
+                ..plain
+            },
+        );
+        let short_names = hex("0800065F1F04001802200960FA00");
+        check(
+            "6129A109060760857405080102A203020100A305A103020100BE10040E0800065F1F04001802200960FA00",
+            Aare {
+                application_context_name: ApplicationContextName::ShortNameReferencing,
+                user_information: Some(&short_names),
+                ..plain
+            },
+        );
+    }
+
+    #[test]
+    fn accepted_with_a_challenge() {
+        let initiate = hex("0800065F1F040000501F01F40007");
+        let pending = Aare {
+            diagnostic: Diagnostic::User(UserDiagnostic::AuthenticationRequired),
+            responder_acse_requirements: Some(AcseRequirements::AUTHENTICATION),
+            mechanism: Some(AuthenticationMechanism::Gmac.into()),
+            authentication_value: Some(AuthenticationValue::Charstring(b"P6wRJ21F")),
+            user_information: Some(&initiate),
+            ..Aare::default()
+        };
+        check(
+            "6142A109060760857405080101A203020100A305A10302010E88020780890760857405080205AA0A8008503677524A323146BE10040E0800065F1F040000501F01F40007",
+            pending,
+        );
+        let challenge = hex("6A495F8D185723E288A794A19AE64024");
+        let ciphered = hex("281F3026ECF3DFBA974DD84AA9262FA3FD4349F7A268D0B41B4BBCDA8448715093");
+        check(
+            "6169A109060760857405080103A203020100A305A10302010EA40A0408494355303030303088020780890760857405080205AA1280106A495F8D185723E288A794A19AE64024BE230421281F3026ECF3DFBA974DD84AA9262FA3FD4349F7A268D0B41B4BBCDA8448715093",
+            Aare {
+                application_context_name: ApplicationContextName::LogicalNameReferencingWithCiphering,
+                responding_ap_title: Some(b"ICU00000"),
+                authentication_value: Some(AuthenticationValue::Charstring(&challenge)),
+                user_information: Some(&ciphered),
+                ..pending
+            },
+        );
+    }
+
+    #[test]
+    fn rejected() {
+        let rejected = Aare { result: AssociateResult::RejectedPermanent, ..Aare::default() };
+        let initiate = hex("0800065F1F040000501F01F40007");
+        check(
+            "6129A109060760857405080101A203020101A305A103020102BE10040E0800065F1F040000501F01F40007",
+            Aare {
+                diagnostic: Diagnostic::User(UserDiagnostic::ApplicationContextNameNotSupported),
+                user_information: Some(&initiate),
+                ..rejected
+            },
+        );
+        let too_low = hex("0E010601");
+        let text = "611FA109060760857405080101A203020101A305A103020101BE0604040E010601";
+        check(
+            text,
+            Aare {
+                diagnostic: Diagnostic::User(UserDiagnostic::NoReasonGiven),
+                user_information: Some(&too_low),
+                ..rejected
+            },
+        );
+        assert_eq!(
+            ConfirmedServiceError::decode(&mut Reader::new(&too_low)),
+            Ok(ConfirmedServiceError::initiate(InitiateError::DlmsVersionTooLow))
+        );
+        check(
+            "6117A109060760857405080101A203020101A305A203020102",
+            Aare { diagnostic: Diagnostic::Provider(ProviderDiagnostic::NoCommonAcseVersion), ..rejected },
+        );
+    }
+
+    #[test]
+    fn lengths_for_the_other_conformance_tag_need_lenience() {
+        let octets =
+            hex("6128A109060760857405080102A203020100A305A103020100BE0F040D0800065F1F04001802200960FA00");
+        let error = Aare::from_octets(&octets).unwrap_err();
+        assert_eq!((error.offset, error.kind), (42, DecodeErrorKind::TrailingOctets(1)));
+        let aare = Aare::from_octets_lenient(&octets).unwrap();
+        let mut reader = Reader::new(aare.user_information.unwrap());
+        assert_eq!(InitiateResponse::decode(&mut reader).unwrap().vaa_name, 0xFA00);
+        reader.finish().unwrap();
+        for cut in 0..octets.len() - 1 {
+            assert!(Aare::from_octets_lenient(&octets[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn unknown_numbers() {
+        let unknown_diagnostic = hex("6117A109060760857405080101A203020101A305A1030201FF");
+        assert!(Aare::from_octets(&unknown_diagnostic).is_err(), "negative");
+        let unknown_diagnostic = hex("6117A109060760857405080101A203020101A305A103020163");
+        let aare = Aare::from_octets(&unknown_diagnostic).unwrap();
+        assert_eq!(aare.diagnostic, Diagnostic::User(UserDiagnostic::Unknown(0x63)));
+        let error =
+            Aare::from_octets(&hex("6117A109060760857405080101A203020103A305A103020100")).unwrap_err();
+        let kind = DecodeErrorKind::UnknownTag { expected: "association-result", found: 3 };
+        assert_eq!((error.offset, error.kind), (15, kind));
+        let error =
+            Aare::from_octets(&hex("6117A109060760857405080101A203020101A305A303020100")).unwrap_err();
+        let kind = DecodeErrorKind::UnknownTag { expected: "result-source-diagnostic", found: 0xA3 };
+        assert_eq!((error.offset, error.kind), (20, kind));
+    }
+
+    proptest! {
+        #[test]
+        fn any_aare(
+            result in 0u8..3,
+            code: u8,
+            title: Option<Vec<u8>>,
+            challenge: Option<Vec<u8>>,
+            id: Option<i64>,
+            information: Option<Vec<u8>>,
+        ) {
+            let aare = Aare {
+                result: match result {
+                    0 => AssociateResult::Accepted,
+                    1 => AssociateResult::RejectedPermanent,
+                    _ => AssociateResult::RejectedTransient,
+                },
+                diagnostic: Diagnostic::User(UserDiagnostic::from_code(code)),
+                responding_ap_title: title.as_deref(),
+                responding_ae_qualifier: title.as_deref(),
+                responding_ap_invocation_id: id,
+                responding_ae_invocation_id: id,
+                authentication_value: challenge.as_deref().map(AuthenticationValue::Charstring),
+                user_information: information.as_deref(),
+                ..Aare::default()
+            };
+            let mut buffer = [0; 1024];
+            let mut encoder = Encoder::new(&mut buffer);
+            aare.encode(&mut encoder).unwrap();
+            prop_assert_eq!(Aare::from_octets(encoder.written()), Ok(aare));
+        }
+
+        #[test]
+        fn malformed_input(octets in mutated(&[
+            "6169A109060760857405080103A203020100A305A10302010EA40A0408494355303030303088020780890760857405080205AA1280106A495F8D185723E288A794A19AE64024BE230421281F3026ECF3DFBA974DD84AA9262FA3FD4349F7A268D0B41B4BBCDA8448715093",
+            "6128A109060760857405080102A203020100A305A103020100BE0F040D0800065F1F04001802200960FA00",
+        ])) {
+            for decode in [Aare::from_octets, Aare::from_octets_lenient] {
+                if let Err(error) = decode(&octets) {
+                    prop_assert!(error.offset <= octets.len());
+                }
+            }
+        }
+    }
+}

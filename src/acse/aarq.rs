@@ -157,3 +157,209 @@ impl<'a> From<&'a [u8]> for AuthenticationValue<'a> {
 
 const CHARSTRING: u8 = ber::implicit(0);
 const BITSTRING: u8 = ber::implicit(1);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use dlms_security::AuthenticationMechanism;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::xdlms::testing::{hex, mutated};
+    use crate::xdlms::{Conformance, InitiateRequest};
+
+    const INITIATE: &str = "01000000065F1F0400007E1F04B0";
+    const WITH_CIPHERING: ApplicationContextName<'static> =
+        ApplicationContextName::LogicalNameReferencingWithCiphering;
+
+    fn check(text: &str, expected: Aarq<'_>) {
+        let octets = hex(text);
+        assert_eq!(Aarq::from_octets(&octets), Ok(expected), "{text}");
+        let mut buffer = [0; 512];
+        let mut encoder = Encoder::new(&mut buffer);
+        expected.encode(&mut encoder).unwrap();
+        assert_eq!(encoder.written(), octets, "{text}");
+        for cut in 0..octets.len() {
+            assert!(Aarq::from_octets(&octets[..cut]).is_err(), "{text} cut at {cut}");
+        }
+    }
+
+    fn authenticated(mechanism: AuthenticationMechanism, value: &[u8]) -> Aarq<'_> {
+        Aarq {
+            sender_acse_requirements: Some(AcseRequirements::AUTHENTICATION),
+            mechanism: Some(mechanism.into()),
+            authentication_value: Some(value.into()),
+            ..Aarq::default()
+        }
+    }
+
+    #[test]
+    fn without_authentication() {
+        let initiate = hex(INITIATE);
+        let plain = Aarq { user_information: Some(&initiate), ..Aarq::default() };
+        check("601DA109060760857405080101BE10040E01000000065F1F0400007E1F04B0", plain);
+        let tool = hex("01000000065F1F040060FE9FFFFF");
+        check(
+            "601DA109060760857405080101BE10040E01000000065F1F040060FE9FFFFF",
+            Aarq { user_information: Some(&tool), ..plain },
+        );
+        let short_names = hex("01000000065F1F04001C0320FFFF");
+        check(
+            "601DA109060760857405080102BE10040E01000000065F1F04001C0320FFFF",
+            Aarq {
+                application_context_name: ApplicationContextName::ShortNameReferencing,
+                user_information: Some(&short_names),
+                ..plain
+            },
+        );
+        check(
+            "6022A109060760857405080101A903020105BE10040E01000000065F1F0400007E1F04B0",
+            Aarq { calling_ae_invocation_id: Some(5), ..plain },
+        );
+        check(
+            "602180020780A109060760857405080101BE10040E01000000065F1F0400007E1F04B0",
+            Aarq { protocol_version: Some(ProtocolVersion::VERSION_1), ..plain },
+        );
+    }
+
+    #[test]
+    fn the_one_octet_conformance_tag() {
+        let octets = hex("602080020780A109060760857405080102BE0F040D01000000065F0400181A200000");
+        let aarq = Aarq::from_octets(&octets).unwrap();
+        assert!(aarq.protocol_version.unwrap().is_version_1());
+        let mut reader = Reader::new(aarq.user_information.unwrap());
+        let initiate = InitiateRequest::decode(&mut reader).unwrap();
+        reader.finish().unwrap();
+        assert_eq!(initiate.proposed_conformance, Conformance::from_octets([0x18, 0x1A, 0x20]));
+        assert_eq!(initiate.client_max_receive_pdu_size, 0);
+    }
+
+    #[test]
+    fn with_authentication() {
+        let initiate = hex(INITIATE);
+        check(
+            "6036A1090607608574050801018A0207808B0760857405080201AC0A80083132333435363738BE10040E01000000065F1F0400007E1F04B0",
+            Aarq {
+                user_information: Some(&initiate),
+                ..authenticated(AuthenticationMechanism::Lls, b"12345678")
+            },
+        );
+        check(
+            "6036A1090607608574050801018A0207808B0760857405080205AC0A80084B35366956616759BE10040E01000000065F1F0400007E1F04B0",
+            Aarq {
+                user_information: Some(&initiate),
+                ..authenticated(AuthenticationMechanism::Gmac, b"K56iVagY")
+            },
+        );
+        let empty_title = "603AA109060760857405080101A60204008A0207808B0760857405080201AC0A80083030303030303033BE10040E01000000065F1F0400207E1F01F4";
+        let initiate = hex("01000000065F1F0400207E1F01F4");
+        check(
+            empty_title,
+            Aarq {
+                calling_ap_title: Some(&[]),
+                user_information: Some(&initiate),
+                ..authenticated(AuthenticationMechanism::Lls, b"00000003")
+            },
+        );
+    }
+
+    #[test]
+    fn with_ciphering() {
+        let ciphered = hex("211F3026ECF3DAC94C41B52F6118D3FAAF68BA253187948CF66D01FD93264BDCC9");
+        let text = "6058A109060760857405080103A60A040843545430303030308A0207808B0760857405080205AC0D800BAC93A248C8FC1CA5C20B27BE230421211F3026ECF3DAC94C41B52F6118D3FAAF68BA253187948CF66D01FD93264BDCC9";
+        let challenge = hex("AC93A248C8FC1CA5C20B27");
+        check(
+            text,
+            Aarq {
+                application_context_name: WITH_CIPHERING,
+                calling_ap_title: Some(b"CTT00000"),
+                user_information: Some(&ciphered),
+                ..authenticated(AuthenticationMechanism::Gmac, &challenge)
+            },
+        );
+        let title = hex("4D4D4D0000BC614E");
+        let ciphered = hex(
+            "21303001234567801302FF8A7874133D414CED25B42534D28DB0047720606B175BD52211BE6841DB204D39EE6FDB8E356855",
+        );
+        check(
+            "6066A109060760857405080103A60A04084D4D4D0000BC614E8A0207808B0760857405080201AC0A80083132333435363738BE34043221303001234567801302FF8A7874133D414CED25B42534D28DB0047720606B175BD52211BE6841DB204D39EE6FDB8E356855",
+            Aarq {
+                application_context_name: WITH_CIPHERING,
+                calling_ap_title: Some(&title),
+                user_information: Some(&ciphered),
+                ..authenticated(AuthenticationMechanism::Lls, b"12345678")
+            },
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_and_where() {
+        let wrong = |text: &str| {
+            let error = Aarq::from_octets(&hex(text)).unwrap_err();
+            (error.offset, error.kind)
+        };
+        let field = |found| DecodeErrorKind::UnknownTag { expected: "AARQ field", found };
+        assert_eq!(wrong("600FA109060760857405080101C1020700"), (13, field(0xC1)), "an unknown field");
+        assert_eq!(wrong("600BA109060760857405080101BE00"), (13, DecodeErrorKind::TrailingOctets(2)));
+        assert_eq!(wrong("6015A109060760857405080101A903020105A903020105"), (18, field(0xA9)), "twice");
+        assert_eq!(
+            wrong("6015A109060760857405080101A903020105A803020105"),
+            (18, field(0xA8)),
+            "out of order"
+        );
+        let expected = "application-context-name";
+        assert_eq!(wrong("6005BE03040101"), (2, DecodeErrorKind::UnknownTag { expected, found: 0xBE }));
+        let expected = "authentication-value";
+        assert_eq!(
+            wrong("6011A109060760857405080101AC04A2020500"),
+            (15, DecodeErrorKind::UnknownTag { expected, found: 0xA2 })
+        );
+        let bits = hex("6012A109060760857405080101AC05810305AAA0");
+        let bits = Aarq::from_octets(&bits).unwrap().authentication_value.unwrap();
+        assert!(matches!(bits, AuthenticationValue::Bitstring(bits) if bits.len() == 11));
+    }
+
+    proptest! {
+        #[test]
+        fn any_aarq(
+            titles: [Option<Vec<u8>>; 4],
+            ids: [Option<i64>; 4],
+            oid: Vec<u8>,
+            value: Option<Vec<u8>>,
+            information: Option<Vec<u8>>,
+        ) {
+            let [called_title, called_qualifier, title, qualifier] = &titles;
+            let aarq = Aarq {
+                protocol_version: Some(ProtocolVersion::VERSION_1),
+                application_context_name: ApplicationContextName::Other(&oid),
+                called_ap_title: called_title.as_deref(),
+                called_ae_qualifier: called_qualifier.as_deref(),
+                called_ap_invocation_id: ids[0],
+                called_ae_invocation_id: ids[1],
+                calling_ap_title: title.as_deref(),
+                calling_ae_qualifier: qualifier.as_deref(),
+                calling_ap_invocation_id: ids[2],
+                calling_ae_invocation_id: ids[3],
+                sender_acse_requirements: Some(AcseRequirements::AUTHENTICATION),
+                mechanism: Some(MechanismName::Other(&oid)),
+                authentication_value: value.as_deref().map(AuthenticationValue::Charstring),
+                implementation_information: value.as_deref(),
+                user_information: information.as_deref(),
+            };
+            let mut buffer = [0; 2048];
+            let mut encoder = Encoder::new(&mut buffer);
+            aarq.encode(&mut encoder).unwrap();
+            prop_assert_eq!(Aarq::from_octets(encoder.written()), Ok(aarq));
+        }
+
+        #[test]
+        fn malformed_input(octets in mutated(&[
+            "6058A109060760857405080103A60A040843545430303030308A0207808B0760857405080205AC0D800BAC93A248C8FC1CA5C20B27BE230421211F3026ECF3DAC94C41B52F6118D3FAAF68BA253187948CF66D01FD93264BDCC9",
+            "602180020780A109060760857405080101BE10040E01000000065F1F0400007E1F04B0",
+        ])) {
+            if let Err(error) = Aarq::from_octets(&octets) {
+                prop_assert!(error.offset <= octets.len());
+            }
+        }
+    }
+}

@@ -170,3 +170,95 @@ fn write(
         fields::write_user_information(encoder, user_information)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::xdlms::testing::{hex, mutated};
+
+    fn check_request(text: &str, reason: Option<ReleaseRequestReason>, information: Option<&str>) {
+        let (octets, information) = (hex(text), information.map(hex));
+        let expected = ReleaseRequest { reason, user_information: information.as_deref() };
+        assert_eq!(ReleaseRequest::from_octets(&octets), Ok(expected));
+        let mut buffer = [0; 128];
+        let mut encoder = Encoder::new(&mut buffer);
+        expected.encode(&mut encoder).unwrap();
+        assert_eq!(encoder.written(), octets);
+        for cut in 0..octets.len() {
+            assert!(ReleaseRequest::from_octets(&octets[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn requests() {
+        let normal = Some(ReleaseRequestReason::Normal);
+        check_request("6200", None, None);
+        check_request("6203800100", normal, None);
+        check_request("620380011E", Some(ReleaseRequestReason::UserDefined), None);
+        check_request(
+            "6228800100BE230421211F3026ECF3E1B2CC46BB00C666E7B147F7C2005397473D1862BC5D0257F64359",
+            normal,
+            Some("211F3026ECF3E1B2CC46BB00C666E7B147F7C2005397473D1862BC5D0257F64359"),
+        );
+        check_request(
+            "6239800100BE34043221303001234567801302FF8A7874133D414CED25B42534D28DB0047720606B175BD52211BE6841DB204D39EE6FDB8E356855",
+            normal,
+            Some(
+                "21303001234567801302FF8A7874133D414CED25B42534D28DB0047720606B175BD52211BE6841DB204D39EE6FDB8E356855",
+            ),
+        );
+    }
+
+    #[test]
+    fn responses() {
+        let initiate = hex("080100065F1F0400001E1D04C80007");
+        for (text, user_information) in
+            [("6303800100", None), ("6316800100BE11040F080100065F1F0400001E1D04C80007", Some(&initiate[..]))]
+        {
+            let octets = hex(text);
+            let expected = ReleaseResponse { reason: Some(ReleaseResponseReason::Normal), user_information };
+            assert_eq!(ReleaseResponse::from_octets(&octets), Ok(expected));
+            let mut buffer = [0; 64];
+            let mut encoder = Encoder::new(&mut buffer);
+            expected.encode(&mut encoder).unwrap();
+            assert_eq!(encoder.written(), octets);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_and_where() {
+        let error = ReleaseRequest::from_octets(&hex("620480020000")).unwrap_err();
+        assert_eq!((error.offset, error.kind), (4, DecodeErrorKind::InvalidValue("release reason")));
+        let error = ReleaseRequest::from_octets(&hex("6206800100810100")).unwrap_err();
+        let kind = DecodeErrorKind::UnknownTag { expected: "release field", found: 0x81 };
+        assert_eq!((error.offset, error.kind), (5, kind));
+    }
+
+    proptest! {
+        #[test]
+        fn any_reason(code: u8) {
+            for octets in [[0x62, 3, 0x80, 1, code], [0x63, 3, 0x80, 1, code]] {
+                let mut buffer = [0; 8];
+                let mut encoder = Encoder::new(&mut buffer);
+                match octets[0] {
+                    0x62 => ReleaseRequest::from_octets(&octets).unwrap().encode(&mut encoder).unwrap(),
+                    _ => ReleaseResponse::from_octets(&octets).unwrap().encode(&mut encoder).unwrap(),
+                }
+                prop_assert_eq!(encoder.written(), octets);
+            }
+        }
+
+        #[test]
+        fn malformed_input(octets in mutated(&["6316800100BE11040F080100065F1F0400001E1D04C80007", "6203800100"])) {
+            if let Err(error) = ReleaseRequest::from_octets(&octets) {
+                prop_assert!(error.offset <= octets.len());
+            }
+            if let Err(error) = ReleaseResponse::from_octets(&octets) {
+                prop_assert!(error.offset <= octets.len());
+            }
+        }
+    }
+}

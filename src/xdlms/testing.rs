@@ -51,22 +51,22 @@ pub(crate) fn mutated(good: &'static [&'static str]) -> impl Strategy<Value = Ve
 macro_rules! round_trip {
     ($type:ident, $hex:expr, $expected:expr) => {{
         let octets = $crate::xdlms::testing::hex($hex);
-        let expected = $expected;
-        let decoded = $crate::xdlms::testing::decode(&octets, $type::decode);
-        assert_eq!(decoded.as_ref(), Ok(&expected), "decoding {}", $hex);
-        let mut buffer = [0; 512];
-        let mut encoder = dlms_axdr::Encoder::new(&mut buffer);
-        expected.encode(&mut encoder).unwrap();
-        assert_eq!(encoder.written(), octets, "encoding {}", $hex);
-        let mut encoder = dlms_axdr::Encoder::new(&mut buffer);
-        decoded.unwrap().encode(&mut encoder).unwrap();
-        assert_eq!(encoder.written(), octets, "encoding again {}", $hex);
-        for cut in 0..octets.len() {
-            assert!(
-                $crate::xdlms::testing::decode(&octets[..cut], $type::decode).is_err(),
-                "{} cut at {cut}",
-                $hex
-            );
+        // A match, not a let: what the expression borrows lives to its end.
+        match $expected {
+            expected => {
+                let decoded = $crate::xdlms::testing::decode(&octets, $type::decode);
+                assert_eq!(decoded.as_ref(), Ok(&expected), "decoding {}", $hex);
+                for value in [&expected, &decoded.unwrap()] {
+                    let mut buffer = [0; 512];
+                    let mut encoder = dlms_axdr::Encoder::new(&mut buffer);
+                    value.encode(&mut encoder).unwrap();
+                    assert_eq!(encoder.written(), octets, "encoding {}", $hex);
+                }
+                for cut in 0..octets.len() {
+                    let cut_short = $crate::xdlms::testing::decode(&octets[..cut], $type::decode);
+                    assert!(cut_short.is_err(), "{} cut at {cut}", $hex);
+                }
+            }
         }
     }};
 }
