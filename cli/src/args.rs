@@ -1,0 +1,283 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::connection::ConnectionOptions;
+use crate::parse::reference::Reference;
+use crate::parse::time::Moment;
+use dlms_obis::LogicalName;
+
+/// Reads, operates, simulates and explains DLMS/COSEM meters.
+#[derive(Parser)]
+#[command(name = "dlms", version, propagate_version = true, infer_subcommands = false)]
+pub(crate) struct Cli {
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Explain octets: a telegram, an APDU, a whole exchange
+    Decode(DecodeArgs),
+    /// Read attributes
+    Read(ReadArgs),
+    /// List the objects of the association with their access rights
+    Objects(ObjectsArgs),
+    /// Read a load profile as a table and a plot
+    Profile(Box<ProfileArgs>),
+    /// Write an attribute
+    Set(SetArgs),
+    /// Invoke a method
+    Invoke(InvokeArgs),
+    /// Transfer a firmware image
+    Image(ImageArgs),
+    /// Receive notifications
+    Listen(ListenArgs),
+    /// Simulate a meter
+    Serve(ServeArgs),
+    /// Take the tour: a meter and a client in one process
+    Demo(DemoArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct DecodeArgs {
+    /// How the octets are framed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) framing: DecodeFraming,
+    /// Block cipher key, hexadecimal
+    #[arg(long, value_name = "HEX", env = "DLMS_EK", hide_env_values = true)]
+    pub(crate) ek: Option<String>,
+    /// Authentication key, hexadecimal
+    #[arg(long, value_name = "HEX", env = "DLMS_AK", hide_env_values = true)]
+    pub(crate) ak: Option<String>,
+    /// Dedicated key, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    pub(crate) dedicated_key: Option<String>,
+    /// System title of the sender, where the octets do not carry it
+    #[arg(long, value_name = "HEX")]
+    pub(crate) system_title: Option<String>,
+    /// Accept the known deviations of real meters, and name them
+    #[arg(long)]
+    pub(crate) lenient: bool,
+    /// Octets, `-` for standard input, or `@FILE`: one message per line, `>` before what a client sends, `<` before
+    /// what a meter sends to it
+    #[arg(value_name = "HEX", allow_hyphen_values = true)]
+    pub(crate) input: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "kebab-case")]
+pub(crate) enum DecodeFraming {
+    #[default]
+    Auto,
+    Hdlc,
+    Wrapper,
+    Mbus,
+    Wmbus,
+    LlcApdu,
+    Apdu,
+    AxdrData,
+    P1Ascii,
+    #[value(name = "iec62056-21")]
+    Iec6205621,
+}
+
+#[derive(Args)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    /// Attributes, as in 3:1-0:1.8.0*255:2
+    #[arg(required = true, value_name = "CLASS:OBIS:ATTR")]
+    pub(crate) attributes: Vec<Reference>,
+}
+
+#[derive(Args)]
+pub(crate) struct ObjectsArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    /// Read every attribute that may be read
+    #[arg(long)]
+    pub(crate) values: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ProfileArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    /// The profile, as in 1-0:99.1.0*255
+    pub(crate) obis: LogicalName,
+    /// First time: ISO 8601, `yesterday`, `-24h`
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) from: Option<Moment>,
+    /// Last time
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) to: Option<Moment>,
+    /// Only the newest rows
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"], value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) last: Option<u32>,
+    /// Which columns, by number from 1 or by OBIS code
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Write the rows to a file of comma-separated values, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Write the rows to a Parquet file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parquet: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct SetArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    /// The attribute, as in 1:0-0:96.1.9*255:2
+    #[arg(value_name = "CLASS:OBIS:ATTR")]
+    pub(crate) attribute: Reference,
+    /// Data in its JSON form, or a number or text of the type that the attribute has
+    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    pub(crate) value: String,
+}
+
+#[derive(Args)]
+pub(crate) struct InvokeArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    /// The method, as in 70:0-0:96.3.10*255:1
+    #[arg(value_name = "CLASS:OBIS:METHOD")]
+    pub(crate) method: Reference,
+    /// Data in its JSON form, or a number or text of the type that the method takes; integer 0 if it is left out
+    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    pub(crate) value: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ImageArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+    /// The image
+    pub(crate) file: PathBuf,
+    /// Its identifier; the name of the file if left out
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) id: Option<String>,
+    /// When to activate it: `now`, `no`, or a time that the meter's schedule takes
+    #[arg(long, value_name = "now|AT|no", default_value = "now", allow_hyphen_values = true)]
+    pub(crate) activate: Activate,
+    /// The Image transfer object
+    #[arg(long, value_name = "OBIS", default_value = "0-0:44.0.0*255")]
+    pub(crate) object: LogicalName,
+    /// The schedule that activates the image at a time
+    #[arg(long, value_name = "OBIS", default_value = "0-0:15.0.2*255")]
+    pub(crate) schedule: LogicalName,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activate {
+    Now,
+    No,
+    At(Moment),
+}
+
+impl std::str::FromStr for Activate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "now" => Ok(Self::Now),
+            "no" => Ok(Self::No),
+            _ => text.parse().map(Self::At),
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct ListenArgs {
+    /// HOST:PORT for TCP, or tcp://HOST:PORT, or udp://HOST:PORT
+    #[arg(value_name = "ADDR")]
+    pub(crate) address: String,
+    /// How the octets are framed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) framing: ListenFraming,
+    /// Block cipher key, hexadecimal
+    #[arg(long, value_name = "HEX", env = "DLMS_EK", hide_env_values = true)]
+    pub(crate) ek: Option<String>,
+    /// Authentication key, hexadecimal
+    #[arg(long, value_name = "HEX", env = "DLMS_AK", hide_env_values = true)]
+    pub(crate) ak: Option<String>,
+    /// System title of the sender, where the notification does not carry it
+    #[arg(long, value_name = "HEX")]
+    pub(crate) system_title: Option<String>,
+    /// End after so many notifications
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// Show the frames of each layer on standard error
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListenFraming {
+    #[default]
+    Auto,
+    Wrapper,
+    Hdlc,
+    Apdu,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// The meter
+    #[arg(long, value_enum)]
+    pub(crate) model: Model,
+    /// HOST:PORT, or tcp://HOST:PORT, or udp://HOST:PORT; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4059")]
+    pub(crate) listen: String,
+    /// How the octets are framed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) framing: Framing,
+    /// How many times faster the meter's time passes
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub(crate) speed: f64,
+    /// Where the meter keeps what survives a restart
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// What the simulated consumption is drawn from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print addresses, keys, titles and passwords of the simulated meter's associations, and end
+    #[arg(long)]
+    pub(crate) show_credentials: bool,
+    /// Show the frames of each layer on standard error
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub(crate) enum Model {
+    Lab,
+    Pmm1220,
+    Magno22,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Framing {
+    #[default]
+    Wrapper,
+    Hdlc,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// What the simulated consumption is drawn from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Show the frames of each layer on standard error
+    #[arg(long)]
+    pub(crate) trace: bool,
+}

@@ -1,0 +1,12 @@
+//! The subcommands, one file each.
+
+pub(crate) mod decode;
+pub(crate) mod demo;
+pub(crate) mod image;
+pub(crate) mod invoke;
+pub(crate) mod listen;
+pub(crate) mod objects;
+pub(crate) mod profile;
+pub(crate) mod read;
+pub(crate) mod serve;
+pub(crate) mod set;

@@ -1,0 +1,490 @@
+//! The connection options: what the command line, the environment and the profile file say, checked and joined.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use dlms_security::{
+    AuthenticationKey, AuthenticationMechanism, Protection, Secret, SecretKey, SecuritySuite, SystemTitle,
+};
+use serde::Deserialize;
+
+use crate::args::Framing;
+use crate::failure::{Failure, Result};
+use crate::parse::address::Address;
+use crate::parse::hex;
+
+/// The options of every command that talks to a meter, as they were written. The profile file has the same names.
+///
+/// Secrets stay text until they are used: a parser's message would quote them.
+#[derive(Args, Clone, Default, Deserialize)]
+#[command(next_help_heading = "Connection")]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct ConnectionOptions {
+    /// A meter of ~/.config/dlms/meters.toml, whose options these add to
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip)]
+    pub(crate) meter: Option<String>,
+    /// tcp://HOST:PORT, udp://HOST:PORT or serial:///dev/ttyUSB0?baud=9600&mode-e
+    #[arg(long, value_name = "ADDR")]
+    connect: Option<String>,
+    /// wrapper on tcp and udp, hdlc on serial unless said otherwise
+    #[arg(long, value_enum)]
+    framing: Option<Framing>,
+    /// Client SAP [default: 16]
+    #[arg(long, value_name = "SAP")]
+    client: Option<u16>,
+    /// Server SAP, the logical device [default: 1]
+    #[arg(long, value_name = "SAP")]
+    server: Option<u16>,
+    /// Physical device: the lower HDLC address
+    #[arg(long, value_name = "N")]
+    physical: Option<u16>,
+    /// Octets of the HDLC server address: 1, 2 or 4
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    address_size: Option<u8>,
+    /// How the client proves who it is [default: none]
+    #[arg(long, value_enum)]
+    auth: Option<Auth>,
+    /// Password or HLS secret
+    #[arg(long, value_name = "TEXT", env = "DLMS_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    /// Password or HLS secret, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    password_hex: Option<String>,
+    /// Security suite: 0, 1 or 2 [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=2))]
+    suite: Option<u8>,
+    /// Protection of every APDU [default: auth-enc with an HLS mechanism and --ek, else none]
+    #[arg(long, value_enum)]
+    security: Option<Security>,
+    /// Block cipher key, hexadecimal
+    #[arg(long, value_name = "HEX", env = "DLMS_EK", hide_env_values = true)]
+    ek: Option<String>,
+    /// Authentication key, hexadecimal
+    #[arg(long, value_name = "HEX", env = "DLMS_AK", hide_env_values = true)]
+    ak: Option<String>,
+    /// Dedicated key for the association, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    dedicated_key: Option<String>,
+    /// System title of the client, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    client_title: Option<String>,
+    /// System title of the meter, hexadecimal: another one is refused
+    #[arg(long, value_name = "HEX")]
+    server_title: Option<String>,
+    /// Private key of the client's signatures (suites 1 and 2), hexadecimal or a file
+    #[arg(long, value_name = "HEX|FILE")]
+    signing_key: Option<String>,
+    /// Public key of the meter's signatures (suites 1 and 2), hexadecimal or a file
+    #[arg(long, value_name = "HEX|FILE")]
+    peer_public_key: Option<String>,
+    /// Invocation counter to begin with
+    #[arg(long, value_name = "N", conflicts_with_all = ["counter_file", "counter_from_meter"])]
+    invocation_counter: Option<u32>,
+    /// Where the invocation counter is kept, instead of the state directory
+    #[arg(long, value_name = "PATH")]
+    counter_file: Option<PathBuf>,
+    /// Read the invocation counter through the public client first
+    #[arg(long, value_name = "OBIS", num_args = 0..=1, default_missing_value = "0-0:43.1.0*255", require_equals = true)]
+    counter_from_meter: Option<String>,
+    /// Short-name referencing
+    #[arg(long)]
+    short_names: bool,
+    /// The longest APDU that this side takes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(12..))]
+    max_pdu: Option<u16>,
+    /// How long to wait for an answer [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+    /// How often to repeat a request without answer [default: 2]
+    #[arg(long, value_name = "N")]
+    retries: Option<u8>,
+    /// Show the frames of each layer on standard error
+    #[arg(long)]
+    #[serde(skip)]
+    trace: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Auth {
+    None,
+    Lls,
+    /// Mechanism 2, the manufacturer's
+    Hls,
+    Md5,
+    Sha1,
+    Gmac,
+    Sha256,
+    Ecdsa,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Security {
+    None,
+    Auth,
+    Enc,
+    AuthEnc,
+}
+
+/// Where the invocation counter comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CounterSource {
+    /// The state directory, by key and title.
+    Kept,
+    File(PathBuf),
+    Value(u32),
+    /// An object that the public client reads.
+    Meter(dlms_obis::LogicalName),
+}
+
+/// The keys of a ciphered association.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    pub(crate) suite: SecuritySuite,
+    pub(crate) client_title: SystemTitle,
+    pub(crate) encryption: SecretKey,
+    pub(crate) authentication: AuthenticationKey,
+    pub(crate) dedicated: Option<SecretKey>,
+}
+
+/// A meter, how to reach it, and as whom.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) address: Address,
+    pub(crate) framing: Framing,
+    pub(crate) client: u16,
+    pub(crate) server: u16,
+    pub(crate) physical: Option<u16>,
+    pub(crate) address_size: Option<u8>,
+    pub(crate) mechanism: AuthenticationMechanism,
+    pub(crate) secret: Secret,
+    pub(crate) protection: Protection,
+    pub(crate) keys: Option<Keys>,
+    pub(crate) client_title: Option<SystemTitle>,
+    pub(crate) server_title: Option<SystemTitle>,
+    pub(crate) counter: CounterSource,
+    pub(crate) max_pdu: Option<u16>,
+    pub(crate) timeout: Duration,
+    pub(crate) retries: u8,
+    pub(crate) trace: bool,
+}
+
+/// The system title of a client that was given none. Its manufacturer's letters are nobody's.
+const CLIENT_TITLE: [u8; 8] = *b"DLM\0\0\0\0\x01";
+
+impl ConnectionOptions {
+    /// Whether the layers are to be shown.
+    pub(crate) const fn trace(&self) -> bool {
+        self.trace
+    }
+
+    /// What the options come to.
+    ///
+    /// # Errors
+    /// Options that are missing, malformed or contradict each other.
+    pub(crate) fn resolve(&self) -> Result<Target> {
+        match &self.meter {
+            None => self.check(),
+            Some(name) => {
+                let stored = stored(name)?;
+                self.clone().over(stored).check()
+            }
+        }
+    }
+
+    /// These options, and those of `stored` that they leave open.
+    fn over(self, mut stored: Self) -> Self {
+        macro_rules! join {
+            ($($field:ident),*) => {
+                Self {
+                    meter: self.meter,
+                    short_names: self.short_names || stored.short_names,
+                    trace: self.trace,
+                    $($field: self.$field.or(stored.$field),)*
+                }
+            };
+        }
+        // One password replaces the other form of it, one source of the counter the others.
+        if self.password.is_some() || self.password_hex.is_some() {
+            (stored.password, stored.password_hex) = (None, None);
+        }
+        if self.invocation_counter.is_some()
+            || self.counter_file.is_some()
+            || self.counter_from_meter.is_some()
+        {
+            (stored.invocation_counter, stored.counter_file, stored.counter_from_meter) = (None, None, None);
+        }
+        join!(
+            connect,
+            framing,
+            client,
+            server,
+            physical,
+            address_size,
+            auth,
+            password,
+            password_hex,
+            suite,
+            security,
+            ek,
+            ak,
+            dedicated_key,
+            client_title,
+            server_title,
+            signing_key,
+            peer_public_key,
+            invocation_counter,
+            counter_file,
+            counter_from_meter,
+            max_pdu,
+            timeout,
+            retries
+        )
+    }
+
+    fn check(&self) -> Result<Target> {
+        let connect = self.connect.as_deref().ok_or_else(|| {
+            Failure::usage("no meter to talk to").hint("give --connect tcp://HOST:PORT, or --meter NAME")
+        })?;
+        let address: Address =
+            connect.parse().map_err(|error| Failure::usage(format!("--connect: {error}")))?;
+        let is_serial = matches!(address, Address::Serial(_));
+        let framing = self.framing.unwrap_or(if is_serial { Framing::Hdlc } else { Framing::Wrapper });
+        if is_serial && framing == Framing::Wrapper {
+            return Err(
+                Failure::usage("the wrapper is not spoken on serial lines").hint("leave --framing out")
+            );
+        }
+        if self.short_names {
+            return Err(Failure::usage("short names are not built yet"));
+        }
+        if self.auth == Some(Auth::Ecdsa) || self.signing_key.is_some() || self.peer_public_key.is_some() {
+            return Err(Failure::usage("signatures (--auth ecdsa) are not built yet"));
+        }
+        let mechanism = match self.auth.unwrap_or(Auth::None) {
+            Auth::None => AuthenticationMechanism::None,
+            Auth::Lls => AuthenticationMechanism::Lls,
+            Auth::Hls => {
+                return Err(Failure::usage("mechanism 2 is the manufacturer's own: no method is known here"));
+            }
+            Auth::Md5 => AuthenticationMechanism::Md5,
+            Auth::Sha1 => AuthenticationMechanism::Sha1,
+            Auth::Gmac => AuthenticationMechanism::Gmac,
+            Auth::Sha256 => AuthenticationMechanism::Sha256,
+            Auth::Ecdsa => AuthenticationMechanism::Ecdsa,
+        };
+        let keys = self.keys()?;
+        let protection = match self.security {
+            Some(Security::None) => Protection::empty(),
+            Some(Security::Auth) => Protection::AUTHENTICATED,
+            Some(Security::Enc) => Protection::ENCRYPTED,
+            None if keys.is_none() => Protection::empty(),
+            None | Some(Security::AuthEnc) => Protection::AUTHENTICATED | Protection::ENCRYPTED,
+        };
+        if keys.is_none() && (!protection.is_empty() || mechanism == AuthenticationMechanism::Gmac) {
+            return Err(Failure::usage("protection and HLS-GMAC need keys").hint("give --ek and --ak"));
+        }
+        if keys.is_some() && protection.is_empty() && self.dedicated_key.is_some() {
+            return Err(
+                Failure::usage("--dedicated-key without protection").hint("leave --security none out")
+            );
+        }
+        let client_title = match &self.client_title {
+            Some(_) => title(self.client_title.as_deref(), "--client-title")?,
+            None if mechanism.needs_titles() => Some(SystemTitle::from_octets(CLIENT_TITLE)),
+            None => None,
+        };
+        let timeout = self.timeout.unwrap_or(10.0);
+        if !(timeout > 0.0 && timeout <= 86_400.0) {
+            return Err(Failure::usage("--timeout is above 0 and not above 86400 seconds"));
+        }
+        Ok(Target {
+            address,
+            framing,
+            client: self.client.unwrap_or(16),
+            server: self.server.unwrap_or(1),
+            physical: self.physical,
+            address_size: match self.address_size {
+                Some(3) => return Err(Failure::usage("--address-size is 1, 2 or 4")),
+                size => size,
+            },
+            mechanism,
+            secret: self.secret()?,
+            protection,
+            keys,
+            client_title,
+            server_title: title(self.server_title.as_deref(), "--server-title")?,
+            counter: self.counter()?,
+            max_pdu: self.max_pdu,
+            timeout: Duration::from_secs_f64(timeout),
+            retries: self.retries.unwrap_or(2),
+            trace: self.trace,
+        })
+    }
+
+    fn secret(&self) -> Result<Secret> {
+        let octets = match (&self.password_hex, &self.password) {
+            (Some(digits), _) => octets(digits, "--password-hex")?,
+            (None, Some(text)) => text.clone().into_bytes(),
+            (None, None) => Vec::new(),
+        };
+        Secret::new(&octets).map_err(|_| Failure::usage("the password is longer than 64 octets"))
+    }
+
+    fn keys(&self) -> Result<Option<Keys>> {
+        let Some(encryption) = &self.ek else { return Ok(None) };
+        // Associations without protection need no keys, though the environment may have some.
+        let is_protected = match self.security {
+            Some(security) => security != Security::None,
+            None => !matches!(self.auth, None | Some(Auth::None | Auth::Lls)),
+        };
+        let uses_keys = self.auth == Some(Auth::Gmac) || is_protected;
+        if !uses_keys {
+            return Ok(None);
+        }
+        let suite = match self.suite.unwrap_or(0) {
+            0 => SecuritySuite::Suite0,
+            1 => SecuritySuite::Suite1,
+            _ => SecuritySuite::Suite2,
+        };
+        let length = || format!("{} octets in suite {}", suite.key_len(), suite.id());
+        let key = |digits: &str, option: &str| {
+            SecretKey::new(suite, &octets(digits, option)?)
+                .map_err(|_| Failure::usage(format!("{option} has {}", length())))
+        };
+        let authentication = match &self.ak {
+            Some(digits) => AuthenticationKey::for_suite(suite, &octets(digits, "--ak")?)
+                .map_err(|_| Failure::usage(format!("--ak has {}", length())))?,
+            None => AuthenticationKey::unused(),
+        };
+        let client_title = title(self.client_title.as_deref(), "--client-title")?;
+        Ok(Some(Keys {
+            suite,
+            client_title: client_title.unwrap_or(SystemTitle::from_octets(CLIENT_TITLE)),
+            encryption: key(encryption, "--ek")?,
+            authentication,
+            dedicated: match &self.dedicated_key {
+                Some(digits) => Some(key(digits, "--dedicated-key")?),
+                None => None,
+            },
+        }))
+    }
+
+    fn counter(&self) -> Result<CounterSource> {
+        match (&self.invocation_counter, &self.counter_file, &self.counter_from_meter) {
+            (Some(value), ..) => Ok(CounterSource::Value(*value)),
+            (None, _, Some(name)) => {
+                let name =
+                    name.parse().map_err(|error| Failure::usage(format!("--counter-from-meter: {error}")))?;
+                Ok(CounterSource::Meter(name))
+            }
+            (None, Some(path), None) => Ok(CounterSource::File(path.clone())),
+            (None, None, None) => Ok(CounterSource::Kept),
+        }
+    }
+}
+
+/// The octets of a secret. The message does not quote it.
+pub(crate) fn octets(digits: &str, option: &str) -> Result<Vec<u8>> {
+    hex::octets(digits).map_err(|error| Failure::usage(format!("{option}: {error}")))
+}
+
+/// A system title, if there is one.
+pub(crate) fn title(digits: Option<&str>, option: &str) -> Result<Option<SystemTitle>> {
+    let Some(digits) = digits else { return Ok(None) };
+    SystemTitle::try_from(&octets(digits, option)?[..])
+        .map(Some)
+        .map_err(|_| Failure::usage(format!("{option} has 8 octets")))
+}
+
+/// The options of a meter in the profile file.
+fn stored(name: &str) -> Result<ConnectionOptions> {
+    let path = crate::places::config()?.join("meters.toml");
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::usage(format!("--meter: {}: {error}", path.display())))?;
+    // The reasons of the parser quote the line, which may hold a key: only its place is told.
+    let place = |span: Option<std::ops::Range<usize>>| {
+        let line = span.map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        format!("{}, line {line}", path.display())
+    };
+    let mut meters: toml::Table = toml::from_str(&text)
+        .map_err(|error: toml::de::Error| Failure::usage(format!("{} is no TOML", place(error.span()))))?;
+    let Some(meter) = meters.remove(name) else {
+        let names: Vec<_> = meters.keys().map(String::as_str).collect();
+        return Err(Failure::usage(format!("no meter {name:?} in {}", path.display()))
+            .hint(format!("there are: {}", names.join(", "))));
+    };
+    ConnectionOptions::deserialize(meter).map_err(|error: toml::de::Error| {
+        // "unknown field `x`" and "invalid type" of a named field are safe to tell; a value is not.
+        let reason = error.message().split(" expected ").next().unwrap_or_default();
+        let reason = if reason.starts_with("unknown field") { reason } else { "a value of another type" };
+        Failure::usage(format!("meter {name:?} in {}: {reason}", path.display()))
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn options() -> ConnectionOptions {
+        ConnectionOptions { connect: Some("tcp://h:1".to_owned()), ..Default::default() }
+    }
+
+    #[test]
+    fn defaults() {
+        let target = options().resolve().unwrap();
+        assert_eq!((target.client, target.server, target.retries), (16, 1, 2));
+        assert_eq!(target.framing, Framing::Wrapper);
+        assert_eq!(target.mechanism, AuthenticationMechanism::None);
+        assert!(target.keys.is_none() && target.protection.is_empty());
+        let serial = ConnectionOptions { connect: Some("serial:///dev/x".to_owned()), ..Default::default() };
+        assert_eq!(serial.resolve().unwrap().framing, Framing::Hdlc);
+        assert!(ConnectionOptions::default().resolve().is_err());
+    }
+
+    #[test]
+    fn keys_ask_for_protection() {
+        let key = Some("000102030405060708090A0B0C0D0E0F".to_owned());
+        let keyed =
+            ConnectionOptions { auth: Some(Auth::Gmac), ek: key.clone(), ak: key.clone(), ..options() };
+        let target = keyed.clone().resolve().unwrap();
+        assert_eq!(target.protection, Protection::AUTHENTICATED | Protection::ENCRYPTED);
+        let plain = ConnectionOptions { security: Some(Security::None), ..keyed.clone() };
+        let target = plain.resolve().unwrap();
+        assert!(target.protection.is_empty() && target.keys.is_some(), "HLS-GMAC needs the key all the same");
+        let longer = ConnectionOptions { suite: Some(2), ..keyed };
+        assert!(longer.resolve().err().unwrap().to_string().contains("32 octets in suite 2"));
+    }
+
+    #[test]
+    fn secrets_are_not_quoted() {
+        let wrong = ConnectionOptions { auth: Some(Auth::Gmac), ek: Some("12345x".to_owned()), ..options() };
+        let message = wrong.resolve().err().unwrap().to_string();
+        assert!(!message.contains("12345"), "{message}");
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        let stored = ConnectionOptions {
+            client: Some(1),
+            server: Some(17),
+            password_hex: Some("00".to_owned()),
+            counter_file: Some("x".into()),
+            ..options()
+        };
+        let typed = ConnectionOptions {
+            client: Some(2),
+            password: Some("secret".to_owned()),
+            invocation_counter: Some(7),
+            ..Default::default()
+        };
+        let target = typed.over(stored).check().unwrap();
+        assert_eq!((target.client, target.server), (2, 17));
+        assert_eq!(target.secret.expose(), b"secret");
+        assert_eq!(target.counter, CounterSource::Value(7));
+    }
+}

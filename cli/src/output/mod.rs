@@ -1,0 +1,72 @@
+//! What goes to standard output: lines, JSON, trees, tables, plots, files.
+
+pub(crate) mod csv;
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet;
+pub(crate) mod plot;
+pub(crate) mod progress;
+pub(crate) mod table;
+pub(crate) mod tree;
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use console::Style;
+use serde::Serialize;
+
+use crate::failure::Result;
+
+/// Decides once whether there is colour: on a terminal, unless `NO_COLOR` is set.
+pub(crate) fn choose_colours() {
+    let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    console::set_colors_enabled(is_wanted && io::stdout().is_terminal());
+    console::set_colors_enabled_stderr(is_wanted && io::stderr().is_terminal());
+}
+
+/// Prints a line and lets it out: the reader may be a program that waits for it.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// Prints text that ends its own lines.
+pub(crate) fn text(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Prints one JSON document on a line of its own.
+pub(crate) fn json(document: &(impl Serialize + ?Sized)) -> Result<()> {
+    Ok(line(&serde_json::to_string(document)?)?)
+}
+
+/// How many columns the terminal has, where there is one.
+pub(crate) fn width() -> usize {
+    console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns).clamp(40, 160))
+}
+
+/// Types, field names, tree lines.
+pub(crate) fn dim() -> Style {
+    Style::new().dim()
+}
+
+/// Numbers and text that people look for.
+pub(crate) fn value() -> Style {
+    Style::new().cyan()
+}
+
+/// Headings.
+pub(crate) fn heading() -> Style {
+    Style::new().bold()
+}
+
+/// What was refused or is wrong.
+pub(crate) fn bad() -> Style {
+    Style::new().red()
+}
+
+/// What went well.
+pub(crate) fn good() -> Style {
+    Style::new().green()
+}

@@ -1,0 +1,394 @@
+//! A load profile as a client sees it: its columns, which part of it is asked for, its rows.
+
+use cosem_objects::classes::{ProfileGeneric, SortMethod};
+use cosem_objects::rows::{CompleteRows, Layout};
+use cosem_objects::{AttributeReference, CaptureObjectDefinition, ScaledValue, ScalerUnit};
+use dlms_axdr::{Data, DateTime, FromData as _, OwnedData};
+use dlms_obis::LogicalName;
+
+use crate::failure::{Exit, Failure, Result};
+use crate::output::tree;
+use crate::session::{Session, refused};
+
+const CLOCK: u16 = 8;
+/// How many columns a profile may have here.
+const MAX_COLUMNS: usize = 256;
+const BY_RANGE: u8 = 1;
+const BY_ENTRY: u8 = 2;
+
+/// What a profile says of itself.
+pub(crate) struct Profile {
+    pub(crate) name: LogicalName,
+    pub(crate) columns: Vec<Column>,
+    capture_period: u32,
+    sort_method: SortMethod,
+    entries_in_use: u32,
+}
+
+/// A captured attribute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    pub(crate) definition: CaptureObjectDefinition,
+    pub(crate) scaler_unit: Option<ScalerUnit>,
+}
+
+/// Which rows are asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Selection {
+    All,
+    /// By time, both ends included.
+    Range(DateTime, DateTime),
+    /// The newest.
+    Last(u32),
+}
+
+/// The rows of the columns that were asked for.
+pub(crate) struct Rows {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Vec<OwnedData>>,
+}
+
+impl Profile {
+    /// Reads what a profile says of itself, and scaler and unit of its columns.
+    pub(crate) async fn read(session: &mut Session, name: LogicalName) -> Result<Self> {
+        let attributes = [
+            ProfileGeneric::<(), 0>::CAPTURE_OBJECTS.of(name),
+            ProfileGeneric::<(), 0>::CAPTURE_PERIOD.of(name),
+            ProfileGeneric::<(), 0>::SORT_METHOD.of(name),
+            ProfileGeneric::<(), 0>::ENTRIES_IN_USE.of(name),
+        ];
+        let values = session.get_all(&attributes).await?;
+        let value = |index: usize| values.get(index).and_then(|value| value.as_ref().ok());
+        let definitions = match values.first() {
+            Some(Ok(definitions)) => definitions,
+            Some(Err(result)) => return Err(refused(format!("the columns of {name}"), result)),
+            None => return Err(Failure::bug("no answer for the columns")),
+        };
+        let columns: Vec<_> = definitions
+            .as_data()
+            .elements()
+            .into_iter()
+            .flatten()
+            .map(|definition| CaptureObjectDefinition::from_data(definition))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|error| {
+                Failure::new(Exit::Malformed, "objects", "capture-objects", format!("{name}: {error}"))
+            })?;
+        if columns.len() > MAX_COLUMNS {
+            let message = format!("{name} has {} columns; {MAX_COLUMNS} can be read", columns.len());
+            return Err(Failure::new(Exit::Malformed, "objects", "too-many-columns", message));
+        }
+        let number = |index: usize| {
+            value(index)
+                .and_then(|value| value.as_data().integer())
+                .and_then(|number| u32::try_from(number).ok())
+        };
+        let sort_method = value(2).and_then(|value| SortMethod::from_data(value.as_data()).ok());
+        let scaler_units = scaler_units(session, &columns).await?;
+        Ok(Self {
+            name,
+            columns: columns
+                .into_iter()
+                .zip(scaler_units)
+                .map(|(definition, scaler_unit)| Column { definition, scaler_unit })
+                .collect(),
+            capture_period: number(1).unwrap_or(0),
+            sort_method: sort_method.unwrap_or(SortMethod::Fifo),
+            entries_in_use: number(3).unwrap_or(0),
+        })
+    }
+
+    /// How many rows the selection comes to at most, as far as that is known.
+    pub(crate) fn expected(&self, selection: Selection) -> u32 {
+        match selection {
+            Selection::Last(count) => count.min(self.entries_in_use),
+            _ => self.entries_in_use,
+        }
+    }
+
+    /// Which columns are meant: numbers from 1 or logical names; all, if none is named.
+    pub(crate) fn select(&self, wanted: &[String]) -> Result<Vec<usize>> {
+        if wanted.is_empty() {
+            return Ok((0..self.columns.len()).collect());
+        }
+        let unknown = |text: &str| {
+            let names: Vec<_> =
+                self.columns.iter().map(|column| column.definition.logical_name.to_string()).collect();
+            Failure::usage(format!("{} has no column {text:?}", self.name))
+                .hint(format!("there are: {}", names.join(", ")))
+        };
+        wanted
+            .iter()
+            .map(|text| {
+                let by_number = || Some(text.trim().parse::<usize>().ok()?.checked_sub(1)?);
+                let by_name = || {
+                    let name: LogicalName = text.trim().parse().ok()?;
+                    self.columns.iter().position(|column| column.definition.logical_name == name)
+                };
+                by_number()
+                    .or_else(by_name)
+                    .filter(|&index| index < self.columns.len())
+                    .ok_or_else(|| unknown(text))
+            })
+            .collect()
+    }
+
+    /// Reads rows. `progress` is told how many octets came so far.
+    pub(crate) async fn rows(
+        &self,
+        session: &mut Session,
+        selection: Selection,
+        wanted: &[usize],
+        progress: &mut (dyn FnMut(usize) + Send),
+    ) -> Result<Rows> {
+        let is_whole = wanted.iter().copied().eq(0..self.columns.len());
+        // The columns of the answer: what selective access leaves of them.
+        let (selector, answered): (_, Vec<usize>) = match selection {
+            Selection::All => (None, (0..self.columns.len()).collect()),
+            Selection::Range(from, to) => {
+                let columns: Vec<_> = if is_whole { Vec::new() } else { wanted.to_vec() };
+                let answered = if is_whole { (0..self.columns.len()).collect() } else { columns.clone() };
+                (Some((BY_RANGE, self.range(from, to, &columns)?)), answered)
+            }
+            Selection::Last(count) => {
+                let first = wanted.iter().min().copied().unwrap_or(0);
+                let last = wanted.iter().max().copied().unwrap_or(0);
+                let columns = if is_whole { (1, 0) } else { (first + 1, last + 1) };
+                let answered =
+                    if is_whole { (0..self.columns.len()).collect() } else { (first..=last).collect() };
+                (Some((BY_ENTRY, self.entries(count, columns))), answered)
+            }
+        };
+        let attribute = ProfileGeneric::<(), 0>::BUFFER.of(self.name);
+        let selector = selector.as_ref().map(|(selector, parameters)| (*selector, parameters));
+        let octets = session
+            .get_octets(attribute, selector, progress)
+            .await?
+            .map_err(|result| refused(format!("the rows of {}", self.name), result))?;
+        let mut rows = self.complete(&octets, &answered)?;
+        let places: Vec<_> = wanted
+            .iter()
+            .filter_map(|column| answered.iter().position(|answered| answered == column))
+            .collect();
+        if places.len() != answered.len() || !places.iter().copied().eq(0..answered.len()) {
+            for row in &mut rows {
+                *row = places.iter().filter_map(|&place| row.get(place).cloned()).collect();
+            }
+        }
+        let columns = wanted.iter().filter_map(|&column| self.columns.get(column).copied()).collect();
+        Ok(Rows { columns, rows })
+    }
+
+    fn complete(&self, octets: &[u8], columns: &[usize]) -> Result<Vec<Vec<OwnedData>>> {
+        let definitions: Vec<_> =
+            columns.iter().filter_map(|&column| Some(self.columns.get(column)?.definition)).collect();
+        let layout = Layout {
+            columns: &definitions,
+            capture_period: self.capture_period,
+            sort_method: self.sort_method,
+        };
+        let malformed = |error: cosem_objects::rows::RowError| {
+            let message = format!("the rows of {}: {error}", self.name);
+            Failure::new(Exit::Malformed, "objects", "malformed-rows", message)
+        };
+        CompleteRows::<MAX_COLUMNS>::new(octets, layout).and_then(CompleteRows::into_vec).map_err(malformed)
+    }
+
+    /// Selective access by range. No columns stand for all.
+    fn range(&self, from: DateTime, to: DateTime, columns: &[usize]) -> Result<OwnedData> {
+        let clock = self
+            .columns
+            .iter()
+            .find(|column| column.definition.class_id == CLOCK && column.definition.attribute_index == 2)
+            .ok_or_else(|| {
+                Failure::usage(format!("{} captures no time", self.name))
+                    .hint("use --last N in place of times")
+            })?;
+        let columns =
+            columns.iter().filter_map(|&column| Some(captured(&self.columns.get(column)?.definition)));
+        Ok(OwnedData::Structure(vec![
+            captured(&clock.definition),
+            OwnedData::OctetString(from.0.to_vec()),
+            OwnedData::OctetString(to.0.to_vec()),
+            OwnedData::Array(columns.collect()),
+        ]))
+    }
+
+    /// Selective access by entry: the newest rows, columns from 1.
+    fn entries(&self, count: u32, columns: (usize, usize)) -> OwnedData {
+        let used = self.entries_in_use;
+        // Sorted the newest first, entry 1 is the newest; in every other order the last one is taken for it.
+        let (from, to) = match self.sort_method {
+            SortMethod::Lifo => (1, count),
+            _ => (used.saturating_sub(count) + 1, 0),
+        };
+        let column = |number: usize| OwnedData::LongUnsigned(u16::try_from(number).unwrap_or(u16::MAX));
+        OwnedData::Structure(vec![
+            OwnedData::DoubleLongUnsigned(from),
+            OwnedData::DoubleLongUnsigned(to),
+            column(columns.0),
+            column(columns.1),
+        ])
+    }
+}
+
+fn captured(definition: &CaptureObjectDefinition) -> OwnedData {
+    OwnedData::Structure(vec![
+        OwnedData::LongUnsigned(definition.class_id),
+        OwnedData::OctetString(definition.logical_name.octets().to_vec()),
+        OwnedData::Integer(definition.attribute_index),
+        OwnedData::LongUnsigned(definition.data_index),
+    ])
+}
+
+/// Scaler and unit of each column that has them; a refusal leaves a column as it is.
+async fn scaler_units(
+    session: &mut Session,
+    columns: &[CaptureObjectDefinition],
+) -> Result<Vec<Option<ScalerUnit>>> {
+    let place = |column: &CaptureObjectDefinition| {
+        let index = crate::classes::scaler_unit_attribute(column.class_id, column.attribute_index)?;
+        let logical_name = column.logical_name;
+        Some(AttributeReference { class_id: column.class_id, logical_name, attribute_index: index })
+    };
+    let mut wanted: Vec<_> = columns.iter().filter_map(place).collect();
+    wanted.sort_by_key(|attribute| (attribute.logical_name, attribute.attribute_index));
+    wanted.dedup();
+    let mut values = Vec::with_capacity(wanted.len());
+    for some in wanted.chunks(16) {
+        values.extend(session.get_all(some).await?);
+    }
+    let scaler_unit = |column: &CaptureObjectDefinition| {
+        let attribute = place(column)?;
+        let index = wanted.iter().position(|wanted| *wanted == attribute)?;
+        ScalerUnit::from_data(values.get(index)?.as_ref().ok()?.as_data()).ok()
+    };
+    Ok(columns.iter().map(scaler_unit).collect())
+}
+
+impl Column {
+    pub(crate) fn is_clock(&self) -> bool {
+        self.definition.class_id == CLOCK && self.definition.attribute_index == 2
+    }
+
+    /// `1-0:1.8.0*255:2`, which tells columns apart.
+    pub(crate) fn name(&self) -> String {
+        let CaptureObjectDefinition { logical_name, attribute_index, data_index, .. } = self.definition;
+        match data_index {
+            0 => format!("{logical_name}:{attribute_index}"),
+            index => format!("{logical_name}:{attribute_index}.{index}"),
+        }
+    }
+
+    /// The symbol of the unit; empty if there is none.
+    pub(crate) fn unit(&self) -> &'static str {
+        self.scaler_unit.map_or("", |scaler_unit| scaler_unit.unit.symbol())
+    }
+
+    /// The head of the column for people.
+    pub(crate) fn heading(&self) -> String {
+        let name = match self.is_clock() {
+            true => "time".to_owned(),
+            false => self.definition.logical_name.to_string(),
+        };
+        if self.unit().is_empty() { name } else { format!("{name} {}", self.unit()) }
+    }
+
+    /// The physical value of a cell, if it has one.
+    pub(crate) fn scaled(&self, cell: Data<'_>) -> Option<ScaledValue> {
+        self.scaler_unit?.apply(cell)
+    }
+
+    /// A cell as text, without its unit; times as a person writes them, or after ISO 8601.
+    pub(crate) fn cell(&self, cell: Data<'_>, iso: bool) -> String {
+        match (cell, self.scaled(cell)) {
+            (_, Some(scaled)) => {
+                let bare = ScalerUnit { unit: cosem_objects::Unit::NoUnit, ..scaled.scaler_unit };
+                ScaledValue { scaler_unit: bare, ..scaled }.to_string()
+            }
+            (Data::DateTime(time), None) => time_text(time, iso),
+            (other, None) => tree::cell(other),
+        }
+    }
+}
+
+/// A time without day of week and needless hundredths; with `iso` in one word and with its offset.
+pub(crate) fn time_text(time: DateTime, iso: bool) -> String {
+    let [high, low, month, day, _] = time.date().0;
+    let [hour, minute, second, hundredths] = time.time().0;
+    let hundredths = if hundredths == 0 { 0xFF } else { hundredths };
+    let bare = time
+        .with_date([high, low, month, day, 0xFF].into())
+        .with_time([hour, minute, second, hundredths].into());
+    match iso {
+        false => bare.with_deviation(None).to_string(),
+        true => {
+            let text = bare.with_clock_status(dlms_axdr::ClockStatus::empty()).to_string();
+            text.replacen(' ', "T", 1).replacen(' ', "", 1)
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use cosem_objects::Unit;
+
+    fn profile() -> Profile {
+        let time = CaptureObjectDefinition::new(8, LogicalName::new(0, 0, 1, 0, 0, 255), 2);
+        let energy = |c| CaptureObjectDefinition::new(3, LogicalName::new(1, 0, c, 8, 0, 255), 2);
+        let unit = Some(ScalerUnit::new(-1, Unit::from_code(30)));
+        Profile {
+            name: LogicalName::new(1, 0, 99, 1, 0, 255),
+            columns: vec![
+                Column { definition: time, scaler_unit: None },
+                Column { definition: energy(1), scaler_unit: unit },
+                Column { definition: energy(2), scaler_unit: unit },
+            ],
+            capture_period: 900,
+            sort_method: SortMethod::Fifo,
+            entries_in_use: 100,
+        }
+    }
+
+    #[test]
+    fn columns_by_number_and_name() {
+        let text = |columns: &[&str]| columns.iter().map(|column| (*column).to_owned()).collect::<Vec<_>>();
+        assert_eq!(profile().select(&[]).unwrap(), [0, 1, 2]);
+        assert_eq!(profile().select(&text(&["3", "1.8.0"])).unwrap(), [2, 1]);
+        for wrong in ["0", "4", "9.9.9", "x"] {
+            assert!(profile().select(&text(&[wrong])).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_newest_entries() {
+        let octets = profile().entries(96, (1, 0)).to_octets();
+        assert_eq!(octets, [2, 4, 6, 0, 0, 0, 5, 6, 0, 0, 0, 0, 0x12, 0, 1, 0x12, 0, 0]);
+        let newest_first = Profile { sort_method: SortMethod::Lifo, ..profile() };
+        assert_eq!(newest_first.entries(96, (1, 0)).to_octets()[2..12], [6, 0, 0, 0, 1, 6, 0, 0, 0, 96]);
+    }
+
+    #[test]
+    fn null_data_stands_for_the_row_before() {
+        let octets = [
+            1, 2, 2, 3, 9, 12, 7, 0xEA, 1, 5, 1, 13, 30, 0, 0, 0xFF, 0xC4, 0, 6, 0, 0, 0, 5, 17,
+            7, // row 1
+            2, 3, 0, 6, 0, 0, 0, 9, 0,
+        ];
+        let rows = profile().complete(&octets, &[0, 1, 2]).unwrap();
+        let text = |row: usize| -> Vec<_> {
+            profile()
+                .columns
+                .iter()
+                .zip(&rows[row])
+                .map(|(column, cell)| column.cell(cell.as_data(), true))
+                .collect()
+        };
+        assert_eq!(text(0), ["2026-01-05T13:30:00+01:00", "0.5", "0.7"]);
+        assert_eq!(text(1), ["2026-01-05T13:45:00+01:00", "0.9", "0.7"]);
+        assert_eq!(profile().columns[0].cell(rows[0][0].as_data(), false), "2026-01-05 13:30:00");
+        assert_eq!(profile().columns[1].heading(), "1-0:1.8.0*255 Wh");
+    }
+}
