@@ -1,1 +1,34 @@
-//! Async transports, client, listener and server for DLMS/COSEM head-ends on tokio.
+//! DLMS/COSEM over tokio: a client, a listener and a server for head-ends and simulators.
+//!
+//! The protocol is in [`dlms`], without I/O; here are sockets, serial lines, clocks and files.
+//!
+//! * [`Client`] connects, associates, reads, sets, invokes; [`ClientOptions`] says how.
+//! * [`Listener`] receives notifications without an association.
+//! * [`Server`] lets many clients at once work on one device.
+//! * [`FileCounterStore`] keeps invocation counters over restarts.
+//! * [`Trace`] sees every frame and every APDU.
+#![forbid(unsafe_code)]
+
+mod client;
+mod clock;
+mod counters;
+mod error;
+mod link;
+mod listener;
+mod options;
+mod provider;
+mod server;
+mod trace;
+
+pub use client::{
+    Client, ImageProgress, ImageTransfer, Notification, ObjectListElement, Profile, ProfileSelection, Value,
+};
+pub use counters::FileCounterStore;
+pub use dlms;
+pub use error::{Error, ErrorKind};
+pub use link::Link;
+pub use listener::{Listener, ListenerFraming, Received};
+pub use options::{ClientOptions, Endpoint, Framing, Keys, SerialOptions};
+pub use provider::{OsRandom, Provider, provider};
+pub use server::{Server, ServerFraming, ServerHost, ServerOptions, serve_stream};
+pub use trace::{Direction, Layer, Trace};

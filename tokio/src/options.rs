@@ -1,0 +1,206 @@
+//! How a client reaches a meter, and what protects the association.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dlms::client::ClientConfig;
+use dlms_hdlc::{ClientAddress, Parameters, PrimaryConfig, ServerAddress};
+use dlms_security::hls::Manufacturer;
+use dlms_security::{
+    AuthenticationKey, CounterId, CounterStore, NoStore, SecretKey, SecuritySuite, SystemTitle,
+};
+use dlms_wrapper::WPort;
+
+use crate::{Error, FileCounterStore, Trace};
+
+/// Where the meter is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `host:port`.
+    Tcp(String),
+    /// `host:port`; only with [`Framing::Wrapper`].
+    Udp(String),
+    /// A serial line.
+    Serial(SerialOptions),
+}
+
+/// A serial line: eight data bits, no parity, one stop bit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SerialOptions {
+    /// The device, `/dev/ttyUSB0` for instance.
+    pub path: PathBuf,
+    /// Bits per second.
+    pub baud_rate: u32,
+    /// Silence inside a frame that ends it.
+    pub inter_octet_timeout: Duration,
+}
+
+impl SerialOptions {
+    /// A line at 9600 bit/s.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), baud_rate: 9600, inter_octet_timeout: Duration::from_millis(500) }
+    }
+}
+
+/// How APDUs are framed, and whom they are for.
+#[derive(Clone, Copy, Debug)]
+pub enum Framing {
+    /// The TCP/UDP wrapper.
+    Wrapper {
+        /// The client's service access point.
+        client: WPort,
+        /// The logical device's service access point.
+        server: WPort,
+    },
+    /// HDLC, on a serial line or over TCP.
+    Hdlc(PrimaryConfig),
+}
+
+impl Framing {
+    /// The wrapper between a client and a logical device.
+    pub const fn wrapper(client: u16, server: u16) -> Self {
+        Self::Wrapper { client: WPort(client), server: WPort(server) }
+    }
+
+    /// HDLC between a client and a logical device; with a large frame and a wide window where the link is TCP.
+    pub fn hdlc(client: ClientAddress, server: ServerAddress) -> Self {
+        Self::Hdlc(PrimaryConfig::new(client, server))
+    }
+
+    /// The same, proposing other limits than 128 octets and a window of 1.
+    pub fn hdlc_with(client: ClientAddress, server: ServerAddress, proposal: Parameters) -> Self {
+        Self::Hdlc(PrimaryConfig { proposal, ..PrimaryConfig::new(client, server) })
+    }
+}
+
+/// The keys of one security setup, and where their invocation counter is kept.
+pub struct Keys {
+    pub(crate) suite: SecuritySuite,
+    pub(crate) client_title: SystemTitle,
+    pub(crate) encryption_key: SecretKey,
+    pub(crate) authentication_key: AuthenticationKey,
+    pub(crate) counter: CounterId,
+    pub(crate) reserved: u32,
+    pub(crate) store: Box<dyn CounterStore + Send>,
+}
+
+impl Keys {
+    /// The global unicast encryption key, the global authentication key (empty if it is not in use) and our own title.
+    ///
+    /// `store` keeps the invocation counter under `counter`; `reserved` is what it holds for it.
+    ///
+    /// # Errors
+    /// A key's length does not fit the suite.
+    pub fn new(
+        suite: SecuritySuite,
+        client_title: SystemTitle,
+        encryption_key: &[u8],
+        authentication_key: &[u8],
+        counter: CounterId,
+        reserved: u32,
+        store: impl CounterStore + Send + 'static,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            suite,
+            client_title,
+            encryption_key: SecretKey::new(suite, encryption_key)?,
+            authentication_key: AuthenticationKey::for_suite(suite, authentication_key)?,
+            counter,
+            reserved,
+            store: Box::new(store),
+        })
+    }
+
+    /// Begins no lower than at `counter`: a number that a user gives, or that the meter shows. What is reserved already
+    /// is not used again.
+    #[must_use]
+    pub fn start_at(mut self, counter: u32) -> Self {
+        self.reserved = self.reserved.max(counter);
+        self
+    }
+
+    /// The same with the counter in a file.
+    ///
+    /// # Errors
+    /// As [`Keys::new`].
+    pub fn with_file(
+        suite: SecuritySuite,
+        client_title: SystemTitle,
+        encryption_key: &[u8],
+        authentication_key: &[u8],
+        counter: CounterId,
+        file: FileCounterStore,
+    ) -> Result<Self, Error> {
+        let reserved = file.reserved(counter);
+        Self::new(suite, client_title, encryption_key, authentication_key, counter, reserved, file)
+    }
+}
+
+/// Everything that connecting to a meter needs.
+pub struct ClientOptions {
+    /// Where the meter is.
+    pub endpoint: Endpoint,
+    /// How APDUs are framed.
+    pub framing: Framing,
+    /// The association.
+    pub association: ClientConfig,
+    /// The keys, where the association needs some.
+    pub keys: Option<Keys>,
+    /// The method of authentication mechanism 2.
+    pub manufacturer: Option<Box<dyn Manufacturer + Send + Sync>>,
+    /// How long connecting may take. How long an answer may take stands in the association.
+    pub connect_timeout: Duration,
+    /// How often connecting, associating and reading are tried again after a time-out. What changes the meter is never
+    /// repeated: whether it was done is unknown.
+    pub retries: u32,
+    /// The longest value that is put together whole.
+    pub max_value: usize,
+    /// The longest value that is sent in blocks.
+    pub max_request: usize,
+    /// Who sees the traffic.
+    pub trace: Option<Box<dyn Trace>>,
+}
+
+impl ClientOptions {
+    /// No authentication and no ciphering, 10 s to connect, 2 retries, values of up to 16 MiB.
+    pub fn new(endpoint: Endpoint, framing: Framing) -> Self {
+        Self {
+            endpoint,
+            framing,
+            association: ClientConfig::public(),
+            keys: None,
+            manufacturer: None,
+            connect_timeout: Duration::from_secs(10),
+            retries: 2,
+            max_value: 16 << 20,
+            max_request: 64 << 10,
+            trace: None,
+        }
+    }
+
+    /// With this association.
+    #[must_use]
+    pub fn with_association(mut self, association: ClientConfig) -> Self {
+        self.association = association;
+        self
+    }
+
+    /// With these keys.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Keys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// With somebody who sees the traffic.
+    #[must_use]
+    pub fn with_trace(mut self, trace: impl Trace + 'static) -> Self {
+        self.trace = Some(Box::new(trace));
+        self
+    }
+}
+
+/// A store for clients without keys: it is never asked.
+pub(crate) fn no_store() -> Box<dyn CounterStore + Send> {
+    Box::new(NoStore)
+}
