@@ -20,6 +20,8 @@ pub(crate) struct Handshake<'h> {
     pub(crate) peer_title: Option<SystemTitle>,
     pub(crate) own_challenge: &'h Challenge,
     pub(crate) peer_challenge: &'h Challenge,
+    /// Accept a proof that shares its counter with its carrier.
+    pub(crate) accept_shared_counter: bool,
     /// The function of mechanism 2.
     pub(crate) manufacturer: Option<&'h dyn Manufacturer>,
 }
@@ -83,7 +85,7 @@ impl Handshake<'_> {
                 let (suite, window) = (context.suite(), ReplayWindow::new(floor));
                 let protector = context.protector(provider);
                 let counter = hls::verify_gmac(&protector, suite, peer, challenge, &window, proof)?;
-                if carrier.counter == Some(counter) {
+                if carrier.counter == Some(counter) && !self.accept_shared_counter {
                     return Err(replayed(counter));
                 }
                 context.accept_counter(peer, counter)

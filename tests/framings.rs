@@ -44,7 +44,7 @@ fn a_session_over_hdlc() {
     let mut server = hdlc();
     for (client, expected) in [
         ("7E A0 07 03 21 53 03 C7 7E", "7EA00721031F6BE97E"),
-        ("7E A0 07 03 21 93 0F 01 7E", "7EA0072103730140 7E"),
+        ("7E A0 07 03 21 93 0F 01 7E", "7EA01E210373C37A818012050180060180070400000001080400000001533B7E"),
         (
             "7E A0 2B 03 21 10 FB AF E6 E6 00 60 1D A1 09 06 07 60 85 74 05 08 01 01 BE 10 04 0E 01 00 00 00 06 5F 1F \
              04 00 00 30 1D FF FF D4 C5 7E",
@@ -91,8 +91,8 @@ fn two_clients_at_once_and_a_third_is_refused() {
         let length = frame.encode(&mut out).unwrap();
         out[..length].to_vec()
     };
-    assert!(exchange(&mut server, &mut meter, &snrm(0x10)).starts_with("7EA007210373"), "UA");
-    assert!(exchange(&mut server, &mut meter, &snrm(0x20)).starts_with("7EA007410373"), "UA");
+    assert!(exchange(&mut server, &mut meter, &snrm(0x10)).starts_with("7EA01E210373"), "UA");
+    assert!(exchange(&mut server, &mut meter, &snrm(0x20)).starts_with("7EA01E410373"), "UA");
     assert!(exchange(&mut server, &mut meter, &snrm(0x30)).starts_with("7EA00761031F"), "DM");
 }
 

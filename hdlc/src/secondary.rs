@@ -70,8 +70,11 @@ pub struct SecondaryConfig {
     pub calling_device: bool,
     /// The most this station can do; a SNRM may ask for less.
     pub limits: Parameters,
-    /// How the UA states the result. Nothing is stated when the SNRM did not ask and the result is the default.
+    /// How the UA states the result.
     pub parameter_form: ParameterForm,
+    /// States the result even when the SNRM did not ask and it is the default, which the standard leaves open. There
+    /// are clients that cannot do without.
+    pub states_defaults: bool,
     /// Silence after which the link is released; `None`: never.
     pub inactivity_time_out: Option<Duration>,
     /// How long the client may be kept waiting for a response before RR gives it the right to speak back; the response
@@ -90,6 +93,7 @@ impl SecondaryConfig {
             calling_device: false,
             limits: Parameters::default(),
             parameter_form: ParameterForm::Explicit,
+            states_defaults: true,
             inactivity_time_out: Some(Duration::from_secs(120)),
             response_time_out: None,
         }
@@ -588,7 +592,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, U: AsRef<[u8]> + AsMut<[u8]>> Secondary<B, U>
         self.window = SendWindow::new(self.parameters);
         self.receive = Sequence::default();
         self.state = State::Connected;
-        let parameters = !frame.information.is_empty() || self.parameters != Parameters::default();
+        let parameters = self.config.states_defaults
+            || !frame.information.is_empty()
+            || self.parameters != Parameters::default();
         self.reply = Reply::Acknowledge { parameters };
         Some(match was_connected {
             true => SecondaryEvent::Reset(self.parameters),

@@ -65,7 +65,7 @@ fn down<'a>(
 
 #[test]
 fn complete_session() {
-    let mut server = server(SecondaryConfig::new(one()));
+    let mut server = server(SecondaryConfig { states_defaults: false, ..SecondaryConfig::new(one()) });
     let mut client = client(one());
     let (aarq, aare, get, clock) = (hex(AARQ), hex(AARE), hex(GET), hex(CLOCK));
     client.disconnect();
@@ -240,7 +240,7 @@ fn addressing_variants() {
         ("4-octet server 0001/0011", 1, ServerAddress::four(1, 0x11).unwrap()),
         ("4-octet server 0001/1234", 2, ServerAddress::four(1, 0x1234).unwrap()),
     ] {
-        let mut server = server(SecondaryConfig::new(own));
+        let mut server = server(SecondaryConfig { states_defaults: false, ..SecondaryConfig::new(own) });
         let mut client = client(own);
         client.connect();
         assert!(up(&mut client, &mut server, &[], &vector(snrm)).is_some());
@@ -252,7 +252,7 @@ fn addressing_variants() {
 #[test]
 fn the_calling_device_answers_from_its_real_address() {
     let own = ServerAddress::two(1, 0x11).unwrap();
-    let mut server = server(SecondaryConfig { calling_device: true, ..SecondaryConfig::new(own) });
+    let mut server = server(SecondaryConfig { calling_device: true, states_defaults: false, ..SecondaryConfig::new(own) });
     let calling = ServerAddress::two(1, 0x7E).unwrap();
     let mut client = Primary::new(PrimaryConfig::new(ClientAddress::MANAGEMENT, calling), vec![0; 64]);
     client.connect();
@@ -347,4 +347,13 @@ fn long_messages_are_bounded_on_both_sides() {
     }
     assert_eq!(lost, Some(dlms_hdlc::Disconnection::TooLong));
     assert!(!client.is_connected(), "the server has said DM");
+}
+
+/// A client that cannot do without them gets the four parameters, whatever its SNRM said (recorded from a meter).
+#[test]
+fn defaults_are_stated_unless_configured_otherwise() {
+    let mut server = server(SecondaryConfig::new(one()));
+    server.handle_frame(NOW, &decode(&vector("C: SNRM P")));
+    let ua = transmit(&mut server, NOW, &[]).unwrap();
+    assert!(ua.windows(3).any(|octets| octets == [0x81, 0x80, 0x12]), "{ua:02X?}");
 }

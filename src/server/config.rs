@@ -27,6 +27,9 @@ pub struct AssociationConfig {
     pub max_receive_pdu_size: u16,
     /// The client's system title, where it is known in advance; another one is then refused.
     pub client_title: Option<SystemTitle>,
+    /// Accepts a proof of mechanism 5 that has the same invocation counter as the APDU that carries it. Some clients
+    /// reuse the nonce so, which weakens their own key: leave this off unless such a client must be served.
+    pub accept_shared_counter: bool,
 }
 
 impl AssociationConfig {

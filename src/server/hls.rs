@@ -107,6 +107,7 @@ fn exchange_proofs<P: CryptoProvider>(
         peer_title: association.client_title,
         own_challenge: &challenges.stoc,
         peer_challenge: &challenges.ctos,
+        accept_shared_counter: config.accept_shared_counter,
         manufacturer: host.manufacturer,
     };
     handshake.verify(host.provider, context.as_deref_mut(), request.opened, proof)?;

@@ -223,6 +223,7 @@ pub fn config(mechanism: AuthenticationMechanism, suite: Option<SecuritySuite>) 
         conformance: Conformance::LOGICAL_NAME,
         max_receive_pdu_size: 1024,
         client_title: None,
+        accept_shared_counter: false,
     }
 }
 
