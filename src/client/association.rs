@@ -242,6 +242,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             own_challenge: &challenges.ctos,
             peer_challenge: &challenges.stoc,
             manufacturer: env.manufacturer,
+            accept_shared_counter: self.config.tolerance.contains(Tolerance::SHARED_PROOF_COUNTER),
         }
     }
 

@@ -60,6 +60,8 @@ bitflags::bitflags! {
         const BLOCK_NUMBER_ZERO = 0x02;
         /// The lengths around the InitiateResponse of an AARE are one too small.
         const SHORT_AARE_LENGTHS = 0x04;
+        /// The server's HLS-GMAC proof has the same counter as the APDU that carries it: it uses a nonce twice.
+        const SHARED_PROOF_COUNTER = 0x08;
     }
 }
 
