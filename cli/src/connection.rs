@@ -172,15 +172,27 @@ pub(crate) struct Target {
     pub(crate) trace: bool,
 }
 
+impl Target {
+    /// The same meter for the public client.
+    pub(crate) fn public(&self) -> Self {
+        Self {
+            client: 16,
+            mechanism: AuthenticationMechanism::None,
+            secret: Secret::empty(),
+            protection: Protection::empty(),
+            keys: None,
+            client_title: None,
+            server_title: None,
+            counter: CounterSource::Kept,
+            ..self.clone()
+        }
+    }
+}
+
 /// The system title of a client that was given none. Its manufacturer's letters are nobody's.
 const CLIENT_TITLE: [u8; 8] = *b"DLM\0\0\0\0\x01";
 
 impl ConnectionOptions {
-    /// Whether the layers are to be shown.
-    pub(crate) const fn trace(&self) -> bool {
-        self.trace
-    }
-
     /// What the options come to.
     ///
     /// # Errors

@@ -2,19 +2,18 @@
 
 use cosem_objects::classes::{ProfileGeneric, SortMethod};
 use cosem_objects::rows::{CompleteRows, Layout};
-use cosem_objects::{AttributeReference, CaptureObjectDefinition, ScaledValue, ScalerUnit};
-use dlms_axdr::{Data, DateTime, FromData as _, OwnedData};
+use cosem_objects::{AttributeReference, CaptureObjectDefinition, EntryDescriptor, ScaledValue, ScalerUnit};
+use dlms_axdr::{Data, DateTime, Encoder, FromData as _, OwnedData};
 use dlms_obis::LogicalName;
+use dlms_tokio::ProfileSelection;
 
 use crate::failure::{Exit, Failure, Result};
 use crate::output::tree;
-use crate::session::{Session, refused};
+use crate::session::{Session, failure, refused};
 
 const CLOCK: u16 = 8;
 /// How many columns a profile may have here.
 const MAX_COLUMNS: usize = 256;
-const BY_RANGE: u8 = 1;
-const BY_ENTRY: u8 = 2;
 
 /// What a profile says of itself.
 pub(crate) struct Profile {
@@ -98,14 +97,6 @@ impl Profile {
         })
     }
 
-    /// How many rows the selection comes to at most, as far as that is known.
-    pub(crate) fn expected(&self, selection: Selection) -> u32 {
-        match selection {
-            Selection::Last(count) => count.min(self.entries_in_use),
-            _ => self.entries_in_use,
-        }
-    }
-
     /// Which columns are meant: numbers from 1 or logical names; all, if none is named.
     pub(crate) fn select(&self, wanted: &[String]) -> Result<Vec<usize>> {
         if wanted.is_empty() {
@@ -133,50 +124,79 @@ impl Profile {
             .collect()
     }
 
-    /// Reads rows. `progress` is told how many octets came so far.
+    /// Reads rows. `progress` is told how many came and how many are announced.
     pub(crate) async fn rows(
         &self,
         session: &mut Session,
         selection: Selection,
         wanted: &[usize],
-        progress: &mut (dyn FnMut(usize) + Send),
+        mut progress: impl FnMut(u64, u64),
     ) -> Result<Rows> {
-        let is_whole = wanted.iter().copied().eq(0..self.columns.len());
-        // The columns of the answer: what selective access leaves of them.
-        let (selector, answered): (_, Vec<usize>) = match selection {
-            Selection::All => (None, (0..self.columns.len()).collect()),
-            Selection::Range(from, to) => {
-                let columns: Vec<_> = if is_whole { Vec::new() } else { wanted.to_vec() };
-                let answered = if is_whole { (0..self.columns.len()).collect() } else { columns.clone() };
-                (Some((BY_RANGE, self.range(from, to, &columns)?)), answered)
-            }
-            Selection::Last(count) => {
-                let first = wanted.iter().min().copied().unwrap_or(0);
-                let last = wanted.iter().max().copied().unwrap_or(0);
-                let columns = if is_whole { (1, 0) } else { (first + 1, last + 1) };
-                let answered =
-                    if is_whole { (0..self.columns.len()).collect() } else { (first..=last).collect() };
-                (Some((BY_ENTRY, self.entries(count, columns))), answered)
-            }
+        let (selection, answered) = self.selection(selection, wanted)?;
+        let about = |error: dlms_tokio::Error| match error {
+            dlms_tokio::Error::DataAccess(result) => refused(format!("the rows of {}", self.name), result),
+            error => failure(&error).about(format!("the rows of {}", self.name)),
         };
-        let attribute = ProfileGeneric::<(), 0>::BUFFER.of(self.name);
-        let selector = selector.as_ref().map(|(selector, parameters)| (*selector, parameters));
-        let octets = session
-            .get_octets(attribute, selector, progress)
-            .await?
-            .map_err(|result| refused(format!("the rows of {}", self.name), result))?;
+        let mut coming = session.client().profile(self.name, &selection).await.map_err(about)?;
+        let announced = coming.remaining();
+        let mut octets = buffer_head(announced);
+        let mut count = 0;
+        while let Some(row) = coming.next_row().await.map_err(about)? {
+            octets.extend(Data::Structure(row).to_octets());
+            count += 1;
+            progress(count, announced as u64);
+        }
         let mut rows = self.complete(&octets, &answered)?;
         let places: Vec<_> = wanted
             .iter()
             .filter_map(|column| answered.iter().position(|answered| answered == column))
             .collect();
-        if places.len() != answered.len() || !places.iter().copied().eq(0..answered.len()) {
+        if !places.iter().copied().eq(0..answered.len()) {
             for row in &mut rows {
                 *row = places.iter().filter_map(|&place| row.get(place).cloned()).collect();
             }
         }
         let columns = wanted.iter().filter_map(|&column| self.columns.get(column).copied()).collect();
         Ok(Rows { columns, rows })
+    }
+
+    /// What is asked for, and the columns that the answer has.
+    fn selection(&self, selection: Selection, wanted: &[usize]) -> Result<(ProfileSelection, Vec<usize>)> {
+        let all: Vec<_> = (0..self.columns.len()).collect();
+        let is_whole = wanted == all;
+        Ok(match selection {
+            Selection::All => (ProfileSelection::All, all),
+            Selection::Range(from, to) => {
+                let columns = if is_whole { &[] } else { wanted };
+                let time = |time: DateTime| OwnedData::OctetString(time.0.to_vec());
+                let definition = |&column: &usize| Some(self.columns.get(column)?.definition);
+                let range = ProfileSelection::Range {
+                    restricting_object: self.clock()?.definition,
+                    from: time(from),
+                    to: time(to),
+                    columns: columns.iter().filter_map(definition).collect(),
+                };
+                (range, if is_whole { all } else { wanted.to_vec() })
+            }
+            Selection::Last(count) => {
+                let (from_entry, to_entry) = self.newest(count);
+                let (first, last) = match is_whole {
+                    true => (1, 0),
+                    false => (
+                        wanted.iter().min().map_or(1, |column| column + 1),
+                        wanted.iter().max().map_or(0, |column| column + 1),
+                    ),
+                };
+                let number = |column: usize| u16::try_from(column).unwrap_or(u16::MAX);
+                let entries = ProfileSelection::Entry(EntryDescriptor {
+                    from_entry,
+                    to_entry,
+                    from_selected_value: number(first),
+                    to_selected_value: number(last),
+                });
+                (entries, if is_whole { all } else { (first - 1..last).collect() })
+            }
+        })
     }
 
     fn complete(&self, octets: &[u8], columns: &[usize]) -> Result<Vec<Vec<OwnedData>>> {
@@ -194,51 +214,31 @@ impl Profile {
         CompleteRows::<MAX_COLUMNS>::new(octets, layout).and_then(CompleteRows::into_vec).map_err(malformed)
     }
 
-    /// Selective access by range. No columns stand for all.
-    fn range(&self, from: DateTime, to: DateTime, columns: &[usize]) -> Result<OwnedData> {
-        let clock = self
-            .columns
-            .iter()
-            .find(|column| column.definition.class_id == CLOCK && column.definition.attribute_index == 2)
-            .ok_or_else(|| {
-                Failure::usage(format!("{} captures no time", self.name))
-                    .hint("use --last N in place of times")
-            })?;
-        let columns =
-            columns.iter().filter_map(|&column| Some(captured(&self.columns.get(column)?.definition)));
-        Ok(OwnedData::Structure(vec![
-            captured(&clock.definition),
-            OwnedData::OctetString(from.0.to_vec()),
-            OwnedData::OctetString(to.0.to_vec()),
-            OwnedData::Array(columns.collect()),
-        ]))
+    /// The column of the time.
+    fn clock(&self) -> Result<&Column> {
+        self.columns.iter().find(|column| column.is_clock()).ok_or_else(|| {
+            Failure::usage(format!("{} captures no time", self.name)).hint("use --last N in place of times")
+        })
     }
 
-    /// Selective access by entry: the newest rows, columns from 1.
-    fn entries(&self, count: u32, columns: (usize, usize)) -> OwnedData {
-        let used = self.entries_in_use;
-        // Sorted the newest first, entry 1 is the newest; in every other order the last one is taken for it.
-        let (from, to) = match self.sort_method {
+    /// The first and the last of the newest rows, counted from 1; 0 stands for the last there is.
+    fn newest(&self, count: u32) -> (u32, u32) {
+        match self.sort_method {
             SortMethod::Lifo => (1, count),
-            _ => (used.saturating_sub(count) + 1, 0),
-        };
-        let column = |number: usize| OwnedData::LongUnsigned(u16::try_from(number).unwrap_or(u16::MAX));
-        OwnedData::Structure(vec![
-            OwnedData::DoubleLongUnsigned(from),
-            OwnedData::DoubleLongUnsigned(to),
-            column(columns.0),
-            column(columns.1),
-        ])
+            // In every other order the last row is taken for the newest.
+            _ => (self.entries_in_use.saturating_sub(count) + 1, 0),
+        }
     }
 }
 
-fn captured(definition: &CaptureObjectDefinition) -> OwnedData {
-    OwnedData::Structure(vec![
-        OwnedData::LongUnsigned(definition.class_id),
-        OwnedData::OctetString(definition.logical_name.octets().to_vec()),
-        OwnedData::Integer(definition.attribute_index),
-        OwnedData::LongUnsigned(definition.data_index),
-    ])
+/// The tag and the number of rows of a buffer.
+fn buffer_head(rows: usize) -> Vec<u8> {
+    let mut head = [0; 10];
+    let mut encoder = Encoder::new(&mut head);
+    match encoder.array(rows) {
+        Ok(()) => encoder.written().to_vec(),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Scaler and unit of each column that has them; a refusal leaves a column as it is.
@@ -364,10 +364,14 @@ mod tests {
 
     #[test]
     fn the_newest_entries() {
-        let octets = profile().entries(96, (1, 0)).to_octets();
-        assert_eq!(octets, [2, 4, 6, 0, 0, 0, 5, 6, 0, 0, 0, 0, 0x12, 0, 1, 0x12, 0, 0]);
+        assert_eq!(profile().newest(96), (5, 0));
+        assert_eq!(profile().newest(200), (1, 0));
         let newest_first = Profile { sort_method: SortMethod::Lifo, ..profile() };
-        assert_eq!(newest_first.entries(96, (1, 0)).to_octets()[2..12], [6, 0, 0, 0, 1, 6, 0, 0, 0, 96]);
+        assert_eq!(newest_first.newest(96), (1, 96));
+        let (selection, answered) = profile().selection(Selection::Last(1), &[2, 1]).unwrap();
+        let ProfileSelection::Entry(entries) = selection else { panic!("not by entry") };
+        assert_eq!((entries.from_selected_value, entries.to_selected_value), (2, 3));
+        assert_eq!(answered, [1, 2]);
     }
 
     #[test]

@@ -1,75 +1,273 @@
-//! An association with a meter: the async client with this command's failures.
+//! An association with a meter: the async client with this command's options and failures.
 
 use cosem_objects::{ActionResult, AttributeReference, DataAccessResult, MethodReference};
+use dlms::client::{ClientConfig, ClientError, Refusal};
+use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection};
 use dlms_axdr::OwnedData;
+use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
+use dlms_obis::LogicalName;
+use dlms_tokio::{Client, ClientOptions, Endpoint, Error, ErrorKind, SerialOptions};
 
-use crate::connection::Target;
+use crate::args::Framing;
+use crate::connection::{CounterSource, Keys, Target};
+use crate::counters;
 use crate::failure::{Exit, Failure, Result};
+use crate::parse::address::Address;
+use crate::trace;
+
+/// The physical device in an HDLC address of two or four octets, unless told otherwise.
+const PHYSICAL: u16 = 1;
+/// The highest counter that is believed without proof.
+const HIGHEST_HINT: u32 = 0xF000_0000;
 
 /// What reading one attribute came to.
 pub(crate) type Access = std::result::Result<OwnedData, DataAccessResult>;
 
 /// An open association.
-pub(crate) struct Session {}
+pub(crate) struct Session {
+    client: Client,
+}
 
 impl Session {
-    pub(crate) async fn open(_target: &Target) -> Result<Self> {
-        Err(Failure::bug("not wired"))
+    /// Connects and associates.
+    pub(crate) async fn open(target: &Target) -> Result<Self> {
+        let options = options(target).await?;
+        let client = Client::connect(options).await.map_err(|error| failure(&error))?;
+        Ok(Self { client })
+    }
+
+    /// The client, for what needs more than one request.
+    pub(crate) const fn client(&mut self) -> &mut Client {
+        &mut self.client
     }
 
     pub(crate) async fn get(&mut self, attribute: AttributeReference) -> Result<Access> {
-        let octets = self.get_octets(attribute, None, &mut |_| {}).await?;
-        match octets {
-            Ok(octets) => decoded(&octets).map(Ok),
-            Err(refused) => Ok(Err(refused)),
+        match self.client.get(AttributeDescriptor::from(attribute)).await {
+            Ok(value) => Ok(Ok(value.to_owned_data())),
+            Err(Error::DataAccess(result)) => Ok(Err(result)),
+            Err(error) => Err(failure(&error).about(subject(attribute))),
         }
-    }
-
-    /// The value as octets. `progress` is told how many octets came so far.
-    pub(crate) async fn get_octets(
-        &mut self,
-        _attribute: AttributeReference,
-        _selector: Option<(u8, &OwnedData)>,
-        _progress: &mut (dyn FnMut(usize) + Send),
-    ) -> Result<std::result::Result<Vec<u8>, DataAccessResult>> {
-        Err(Failure::bug("not wired"))
     }
 
     /// One result for each attribute; with-list where the meter can.
     pub(crate) async fn get_all(&mut self, attributes: &[AttributeReference]) -> Result<Vec<Access>> {
-        let mut results = Vec::with_capacity(attributes.len());
-        for attribute in attributes {
-            results.push(self.get(*attribute).await?);
-        }
-        Ok(results)
+        let descriptors: Vec<AttributeDescriptorWithSelection<'_>> =
+            attributes.iter().map(|&attribute| AttributeDescriptor::from(attribute).into()).collect();
+        let values = self.client.get_list(&descriptors).await.map_err(|error| failure(&error))?;
+        Ok(values.into_iter().map(|value| value.map(|value| value.to_owned_data())).collect())
     }
 
     pub(crate) async fn set(
         &mut self,
-        _attribute: AttributeReference,
-        _value: &OwnedData,
+        attribute: AttributeReference,
+        value: &OwnedData,
     ) -> Result<DataAccessResult> {
-        Err(Failure::bug("not wired"))
+        match self.client.set(AttributeDescriptor::from(attribute), value).await {
+            Ok(()) => Ok(DataAccessResult::Success),
+            Err(Error::DataAccess(result)) => Ok(result),
+            Err(error) => Err(failure(&error).about(subject(attribute))),
+        }
     }
 
     pub(crate) async fn invoke(
         &mut self,
-        _method: MethodReference,
-        _parameter: &OwnedData,
+        method: MethodReference,
+        parameter: &OwnedData,
     ) -> Result<(ActionResult, Option<Access>)> {
-        Err(Failure::bug("not wired"))
+        match self.client.invoke(method, Some(parameter)).await {
+            Ok(value) => Ok((ActionResult::Success, value.map(|value| Ok(value.to_owned_data())))),
+            Err(Error::Action(result)) => Ok((result, None)),
+            Err(Error::DataAccess(result)) => Ok((ActionResult::Success, Some(Err(result)))),
+            Err(error) => Err(failure(&error)),
+        }
     }
 
-    pub(crate) async fn release(self) {}
+    /// Releases the association. What was asked for is done; how the meter takes leave is told and changes nothing.
+    pub(crate) async fn release(self) {
+        if let Err(error) = self.client.disconnect().await {
+            eprintln!("dlms: the meter does not confirm the release: {error}");
+        }
+    }
 }
 
-pub(crate) fn decoded(octets: &[u8]) -> Result<OwnedData> {
-    OwnedData::from_octets(octets).map_err(|error| malformed(&error))
+/// What the client library needs to know.
+async fn options(target: &Target) -> Result<ClientOptions> {
+    let endpoint = match &target.address {
+        Address::Tcp(host) => Endpoint::Tcp(host.clone()),
+        Address::Udp(host) => Endpoint::Udp(host.clone()),
+        Address::Serial(serial) => Endpoint::Serial(SerialOptions {
+            baud_rate: serial.baud,
+            ..SerialOptions::new(serial.path.as_str())
+        }),
+    };
+    let mut options = ClientOptions::new(endpoint, framing(target)?);
+    options.association = association(target);
+    options.connect_timeout = target.timeout;
+    options.retries = target.retries.into();
+    if let Some(keys) = &target.keys {
+        options.keys = Some(kept_keys(target, keys).await?);
+    }
+    if target.trace {
+        options.trace = Some(Box::new(trace::to_standard_error()));
+    }
+    Ok(options)
 }
 
-/// A value that is no Data.
-pub(crate) fn malformed(error: &dlms_axdr::DecodeError) -> Failure {
-    Failure::new(Exit::Malformed, "axdr", "malformed", error.to_string()).at(error.offset)
+fn framing(target: &Target) -> Result<dlms_tokio::Framing> {
+    if target.framing == Framing::Wrapper {
+        return Ok(dlms_tokio::Framing::wrapper(target.client, target.server));
+    }
+    let client = u8::try_from(target.client).ok().and_then(|client| ClientAddress::new(client).ok());
+    let client = client.ok_or_else(|| Failure::usage("over HDLC, --client is not above 127"))?;
+    let is_short = target.server <= 0x7F && target.physical.unwrap_or(0) <= 0x7F;
+    let size = match (target.address_size, target.physical) {
+        (Some(1), Some(_)) => return Err(Failure::usage("an address of one octet has no physical device")),
+        (Some(size), _) => size,
+        (None, None) if is_short => 1,
+        (None, Some(_)) if is_short => 2,
+        (None, _) => 4,
+    };
+    let physical = target.physical.unwrap_or(PHYSICAL);
+    let server = match size {
+        1 => ServerAddress::one(target.server),
+        2 => ServerAddress::two(target.server, physical),
+        _ => ServerAddress::four(target.server, physical),
+    };
+    let server = server.map_err(|error| Failure::usage(error.to_string()).hint("try --address-size 4"))?;
+    Ok(dlms_tokio::Framing::Hdlc(PrimaryConfig {
+        response_time_out: target.timeout,
+        retries: target.retries,
+        ..PrimaryConfig::new(client, server)
+    }))
+}
+
+fn association(target: &Target) -> ClientConfig {
+    let base = ClientConfig::public();
+    ClientConfig {
+        // HLS-GMAC without protection needs the key for its proof alone.
+        ciphered: !target.protection.is_empty(),
+        mechanism: target.mechanism,
+        secret: target.secret.clone(),
+        policy: target.protection,
+        client_title: target.client_title,
+        server_title: target.server_title,
+        dedicated_key: target.keys.as_ref().is_some_and(|keys| keys.dedicated.is_some()),
+        max_receive_pdu_size: target.max_pdu.unwrap_or(base.max_receive_pdu_size),
+        response_timeout: target.timeout,
+        ..base
+    }
+}
+
+/// The keys, with their invocation counter where it is kept.
+async fn kept_keys(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
+    let path = match &target.counter {
+        CounterSource::File(path) => path.clone(),
+        CounterSource::Kept | CounterSource::Value(_) | CounterSource::Meter(_) => counters::kept(keys)?,
+    };
+    let store = counters::open(&path, target.timeout).await?;
+    let reserved = store.reserved(counters::COUNTER);
+    let begin = match &target.counter {
+        CounterSource::Kept | CounterSource::File(_) => reserved,
+        CounterSource::Value(value) => *value,
+        CounterSource::Meter(name) => reserved.max(counter_of_meter(target, *name).await?),
+    };
+    dlms_tokio::Keys::new(
+        keys.suite,
+        keys.client_title,
+        keys.encryption.expose(),
+        keys.authentication.expose(),
+        counters::COUNTER,
+        begin,
+        store,
+    )
+    .map_err(|error| failure(&error))
+}
+
+/// Where sending goes on, as the public client reads it: one above the highest counter that the meter has accepted.
+async fn counter_of_meter(target: &Target, name: LogicalName) -> Result<u32> {
+    let public = target.public();
+    let mut session = Box::pin(Session::open(&public))
+        .await
+        .map_err(|failure| failure.about("reading the invocation counter"))?;
+    let attribute = cosem_objects::classes::Data::<()>::VALUE.of(name);
+    let value = session.get(attribute).await;
+    session.release().await;
+    let value = value?.map_err(|result| refused(subject(attribute), result))?;
+    match value.as_data().integer().and_then(|value| u32::try_from(value).ok()) {
+        // Nobody vouches for what the public client reads: a counter close to its end would use the key up.
+        Some(value) if value < HIGHEST_HINT => Ok(value + 1),
+        Some(_) => Err(Failure::new(
+            Exit::Security,
+            "security",
+            "counter-hint",
+            format!("{}: the meter's counter is close to its end", subject(attribute)),
+        )
+        .hint("if that is true, give --invocation-counter")),
+        None => {
+            let message = format!("{} is no invocation counter", subject(attribute));
+            Err(Failure::new(Exit::Malformed, "objects", "counter", message))
+        }
+    }
+}
+
+/// What went wrong, in the words of the contract.
+pub(crate) fn failure(error: &Error) -> Failure {
+    let exit = match error.kind() {
+        ErrorKind::Usage => Exit::Usage,
+        ErrorKind::Malformed => Exit::Malformed,
+        ErrorKind::Security => Exit::Security,
+        ErrorKind::Link => Exit::Link,
+        ErrorKind::Refused => Exit::Refused,
+    };
+    let (layer, reason) = match error {
+        Error::Options(_) => ("command", "options".to_owned()),
+        Error::Connect { .. } => ("transport", "connect".to_owned()),
+        Error::Io(_) => ("transport", "connection".to_owned()),
+        Error::Closed => ("transport", "closed".to_owned()),
+        Error::Timeout(_) => ("transport", "time-out".to_owned()),
+        Error::LinkRefused => ("hdlc", "refused".to_owned()),
+        Error::LinkLost(loss) => ("hdlc", slug(&format!("{loss:?}"))),
+        Error::Wrapper(error) => ("wrapper", head(error)),
+        Error::Refused(Refusal::Rejected { diagnostic, .. }) => ("acse", slug(&format!("{diagnostic:?}"))),
+        Error::Refused(refusal) => ("acse", head(refusal)),
+        Error::Client(error) if exit == Exit::Security => ("security", head(error)),
+        Error::Client(error) => ("xdlms", head(error)),
+        Error::Exception(_) => ("xdlms", "exception-response".to_owned()),
+        Error::ConfirmedServiceError(_) => ("xdlms", "confirmed-service-error".to_owned()),
+        Error::DataAccess(result) => ("xdlms", slug(&format!("{result:?}"))),
+        Error::Action(result) => ("xdlms", slug(&format!("{result:?}"))),
+        Error::Decode(_) => ("axdr", "malformed".to_owned()),
+        Error::Type(_) => ("objects", "type".to_owned()),
+        Error::Image(_) => ("objects", "image-transfer".to_owned()),
+        Error::Security(error) => ("security", head(error)),
+        error => ("xdlms", head(error)),
+    };
+    let mut failure = Failure::new(exit, layer, reason, error.to_string());
+    if let Error::Decode(error) | Error::Client(ClientError::Malformed(error)) = error {
+        failure = failure.at(error.offset);
+    }
+    match error {
+        Error::Refused(Refusal::Rejected { .. }) => failure.hint("check --client, --auth and the password"),
+        Error::Refused(Refusal::ServerProof) => failure.hint("check the password or keys"),
+        Error::Refused(_) if exit == Exit::Security => {
+            failure.hint("check --security, the keys and the titles")
+        }
+        Error::Connect { .. } | Error::Timeout(_) => {
+            failure.hint("check the address, --framing, --client and --server")
+        }
+        _ => failure,
+    }
+}
+
+/// The name of an error's variant, in the words of the standard.
+fn head(error: &impl std::fmt::Debug) -> String {
+    let text = format!("{error:?}");
+    let end = text.find(|character: char| !character.is_alphanumeric()).unwrap_or(text.len());
+    slug(&text[..end])
+}
+
+fn subject(attribute: AttributeReference) -> String {
+    format!("{}:{}:{}", attribute.class_id, attribute.logical_name, attribute.attribute_index)
 }
 
 /// The meter refuses access to an attribute or a method. `result` is a Data-Access-Result or an Action-Result.

@@ -81,11 +81,13 @@ async fn gather(session: &mut Session, args: &ProfileArgs) -> Result<Rows> {
         (None, None, None) => Selection::All,
         (None, from, to) => range(session, from, to).await?,
     };
-    // Octets are counted, rows are shown: a row of each column takes about as much as the next one.
-    let bar = progress::bar("octets", None);
-    bar.set_message(format!("{} rows at most", profile.expected(selection)));
-    let rows =
-        profile.rows(session, selection, &columns, &mut |octets| bar.set_position(octets as u64)).await;
+    let bar = progress::bar("rows", Some(0));
+    let rows = profile
+        .rows(session, selection, &columns, |count, announced| {
+            bar.set_length(announced);
+            bar.set_position(count);
+        })
+        .await;
     bar.finish_and_clear();
     rows
 }

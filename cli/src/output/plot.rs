@@ -24,7 +24,7 @@ pub(crate) fn plot(
 
     let scale: Vec<_> = [highest, base + span / 2.0, base].map(|level| number(level, span)).into();
     let margin = scale.iter().map(String::len).max().unwrap_or(0);
-    let columns = (width.saturating_sub(margin + 3)).clamp(8, points.len().div_ceil(2).max(24));
+    let columns = width.saturating_sub(margin + 3).clamp(8, points.len().max(48));
     let mut canvas = vec![[0u32; ROWS]; columns];
     let dots = columns * 2;
     for dot in 0..dots {
@@ -85,7 +85,7 @@ mod tests {
     fn a_ramp() {
         console::set_colors_enabled(false);
         let points: Vec<_> = (0..48).map(|point| Some(f64::from(point))).collect();
-        let text = plot("ramp", &points, ("00:00", "23:30"), 40).unwrap();
+        let text = plot("ramp", &points, ("00:00", "23:30"), 31).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 1 + ROWS + 2);
         assert!(lines[1].starts_with("47.0 │") && lines[ROWS].starts_with(" 0.0 │"));
