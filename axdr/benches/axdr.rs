@@ -10,7 +10,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use dlms_axdr::{Array, BufferFull, Data, DateTime, Encode, Encoder, Rows, Table};
+use dlms_axdr::{BufferFull, Data, DateTime, Encode, Encoder, Rows, Table};
 
 const REGISTERS: usize = 7;
 const ROW: usize = 2 + 14 + REGISTERS * 5;
@@ -22,7 +22,7 @@ struct ProfileRow {
 }
 
 impl Encode for ProfileRow {
-    #[inline]
+    #[inline(always)]
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
         encoder.structure(1 + REGISTERS)?;
         encoder.data(&self.clock)?;
@@ -172,7 +172,8 @@ fn floor_encode(rows: &[ProfileRow], buffer: &mut [u8]) -> Option<usize> {
 
 fn encode(rows: &[ProfileRow], buffer: &mut [u8]) -> Option<usize> {
     let mut encoder = Encoder::new(buffer);
-    encoder.data(&Array(rows)).ok()?;
+    encoder.array(rows.len()).ok()?;
+    rows.iter().try_for_each(|row| encoder.at_once::<64>(row)).ok()?;
     Some(encoder.len())
 }
 

@@ -197,15 +197,14 @@ pub(crate) fn skip_simple(contents: &mut Reader<'_>, kind: DataKind) -> Result<(
     }
 }
 
-/// A reader of types, one of contents.
-pub(crate) type Readers<'a> = (Reader<'a>, Reader<'a>);
-
-/// As [`decode_element`], by value, so that the caller may keep its readers in registers.
+/// As [`decode_element`], by value, so that the caller may keep its reader in registers. Gives what is left of both.
 #[inline(never)]
 pub(crate) fn next_element<'a>(
-    (mut types, mut contents): Readers<'a>,
-) -> Result<(Data<'a>, Readers<'a>), DecodeError> {
-    decode_element(&mut types, &mut contents).map(|data| (data, (types, contents)))
+    types: &'a [u8],
+    mut contents: Reader<'a>,
+) -> (Result<Data<'a>, DecodeError>, &'a [u8], Reader<'a>) {
+    let mut types = Reader::new(types);
+    (decode_element(&mut types, &mut contents), types.rest(), contents)
 }
 
 /// Reads one element of the type at the start of `types`, both of which were checked.

@@ -115,21 +115,24 @@ impl<'a> Data<'a> {
     #[inline(always)]
     pub(crate) fn decode_cell(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         match reader.peek() {
-            Some(6) => Ok(Data::DoubleLongUnsigned(u32::from_be_bytes(reader.tagged()?))),
+            Some(6) => return Ok(Data::DoubleLongUnsigned(u32::from_be_bytes(reader.tagged()?))),
             Some(9) => {
                 reader.pass(1);
-                Ok(Data::OctetString(reader.octet_string()?))
+                return reader.octet_string().map(Data::OctetString);
             }
-            Some(17) => Ok(Data::Unsigned(u8::from_be_bytes(reader.tagged()?))),
-            Some(18) => Ok(Data::LongUnsigned(u16::from_be_bytes(reader.tagged()?))),
+            _ => {}
+        }
+        match reader.peek() {
             Some(0) => {
                 reader.pass(1);
                 Ok(Data::NullData)
             }
+            Some(17) => Ok(Data::Unsigned(u8::from_be_bytes(reader.tagged()?))),
+            Some(18) => Ok(Data::LongUnsigned(u16::from_be_bytes(reader.tagged()?))),
             _ => {
-                let (data, after) = decode_any(reader.clone())?;
+                let (data, after) = decode_any(reader.clone());
                 *reader = after;
-                Ok(data)
+                data
             }
         }
     }
@@ -352,8 +355,8 @@ impl DataKind {
 }
 
 #[inline(never)]
-fn decode_any(mut reader: Reader<'_>) -> Result<(Data<'_>, Reader<'_>), DecodeError> {
-    Data::decode(&mut reader).map(|data| (data, reader))
+fn decode_any(mut reader: Reader<'_>) -> (Result<Data<'_>, DecodeError>, Reader<'_>) {
+    (Data::decode(&mut reader), reader)
 }
 
 /// Reads a tag.
@@ -447,7 +450,7 @@ fn sequence<'a>(reader: &mut Reader<'a>) -> Result<Sequence<'a>, DecodeError> {
 /// Checks and passes `values` values that hold at most `depth` levels of others.
 pub(crate) fn skip(reader: &mut Reader<'_>, values: usize, depth: usize) -> Result<(), DecodeError> {
     // How many values are left in each sequence that is open around the current one.
-    let mut outer = [0; MAX_DEPTH];
+    let mut outer = [0u32; MAX_DEPTH];
     let mut level = 0;
     let mut left = values;
     loop {
@@ -456,7 +459,7 @@ pub(crate) fn skip(reader: &mut Reader<'_>, values: usize, depth: usize) -> Resu
                 return Ok(());
             }
             level -= 1;
-            left = outer[level];
+            left = outer[level] as usize;
         }
         left -= 1;
         let octets = reader.rest();
@@ -474,7 +477,7 @@ pub(crate) fn skip(reader: &mut Reader<'_>, values: usize, depth: usize) -> Resu
                 if level == depth {
                     return Err(reader.error(DecodeErrorKind::TooDeep));
                 }
-                outer[level] = left;
+                outer[level] = left as u32;
                 level += 1;
                 left = count(reader)?;
             }

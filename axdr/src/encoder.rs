@@ -7,6 +7,8 @@
 
 use thiserror::Error;
 
+use crate::Encode;
+
 /// The buffer has no room for what was to be written. What fits is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("buffer full")]
@@ -137,6 +139,32 @@ impl<'b> Encoder<'b> {
         }
     }
 
+    /// Writes a value, comparing once with the room that is left if there is room for `N` octets and it takes no more.
+    ///
+    /// The rows of a profile are written several times as fast so, provided that `encode` of the row is inlined
+    /// (`#[inline(always)]`). A longer value, or one near the end of the buffer, is written the usual way. The value must
+    /// not end elements itself.
+    ///
+    /// # Errors
+    /// The buffer has no room left.
+    #[inline]
+    pub fn at_once<const N: usize>(&mut self, value: &(impl Encode + ?Sized)) -> Result<(), BufferFull> {
+        if let Some(room) = self.buffer.get_mut(self.length..).and_then(|room| room.first_chunk_mut::<N>()) {
+            let mut element = Encoder::new(room);
+            if value.encode(&mut element).is_ok() {
+                self.length += element.length;
+                return Ok(());
+            }
+        }
+        self.at_edge(value)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn at_edge(&mut self, value: &(impl Encode + ?Sized)) -> Result<(), BufferFull> {
+        value.encode(self)
+    }
+
     /// Writes `head`, then `content`. The same as both by [`Encoder::octets`], with one comparison; by value, since
     /// octets that are put together in memory first cost a multiple of their writing.
     #[inline]
@@ -152,18 +180,25 @@ impl<'b> Encoder<'b> {
                 self.length += H + N;
                 Ok(())
             }
-            _ => self.parts_at_edge(head, content),
+            _ => {
+                let encoder = core::mem::replace(self, Self::new(&mut []));
+                let (result, encoder) = encoder.parts_at_edge(head, content);
+                *self = encoder;
+                result
+            }
         }
     }
 
+    /// By value, so that a loop over elements may keep its encoder in registers.
     #[cold]
+    #[inline(never)]
     fn parts_at_edge<const H: usize, const N: usize>(
-        &mut self,
+        mut self,
         head: [u8; H],
         content: [u8; N],
-    ) -> Result<(), BufferFull> {
-        self.octets_at_edge(&head)?;
-        self.octets_at_edge(&content)
+    ) -> (Result<(), BufferFull>, Self) {
+        let result = self.octets_at_edge(&head).and_then(|()| self.octets_at_edge(&content));
+        (result, self)
     }
 
     /// The slow path of [`Encoder::octets`]: part of it is already out, or it does not fit.

@@ -143,25 +143,29 @@ impl<'a> Reader<'a> {
                 Ok(usize::from(length))
             }
             _ => {
-                let (length, after) = Self::long_length(self.clone())?;
+                let (length, after) = self.clone().long_length();
                 *self = after;
-                Ok(length)
+                length
             }
         }
     }
 
     /// The rare forms of a length. By value, so that a caller may keep its reader in registers.
     #[inline(never)]
-    fn long_length(mut reader: Self) -> Result<(usize, Self), DecodeError> {
-        let start = reader.clone();
-        let first = reader.u8()?;
-        let octets = match first {
-            0x00..=0x7F => return Ok((usize::from(first), reader)),
-            0x81..=0x84 => reader.octets(usize::from(first & 0x7F))?,
-            _ => return Err(start.error(DecodeErrorKind::InvalidLength(first))),
+    fn long_length(mut self) -> (Result<usize, DecodeError>, Self) {
+        let start = self.clone();
+        let octets = match self.u8() {
+            Ok(first @ 0..=0x7F) => return (Ok(usize::from(first)), self),
+            Ok(first @ 0x81..=0x84) => self.octets(usize::from(first & 0x7F)),
+            Ok(first) => Err(start.error(DecodeErrorKind::InvalidLength(first))),
+            Err(error) => Err(error),
         };
-        let length = octets.iter().fold(0usize, |length, &octet| length << 8 | usize::from(octet));
-        Ok((length, reader))
+        match octets {
+            Ok(octets) => {
+                (Ok(octets.iter().fold(0usize, |length, &octet| length << 8 | usize::from(octet))), self)
+            }
+            Err(error) => (Err(error), start),
+        }
     }
 
     /// An octet string: its length, then that many octets.

@@ -29,8 +29,10 @@ use crate::{CompactArray, Data, DataKind, DecodeError, DecodeErrorKind, MAX_DEPT
 #[derive(Clone, Debug)]
 pub struct Rows<'a> {
     reader: Reader<'a>,
-    /// The types of the cells, if they have no tags: of the row, and of its cells that are left.
-    types: Option<(Reader<'a>, Reader<'a>)>,
+    /// The type description of a row of a compact-array, from its count on; empty if the cells have tags.
+    types: &'a [u8],
+    /// The types of the cells that are left in the row.
+    cell_types: &'a [u8],
     rows: usize,
     cells: usize,
 }
@@ -51,7 +53,7 @@ impl<'a> Rows<'a> {
         match data::kind(reader, "buffer")? {
             DataKind::Array => {
                 let rows = data::count(reader)?;
-                Ok(Self { reader: reader.clone(), types: None, rows, cells: 0 })
+                Ok(Self { reader: reader.clone(), types: &[], cell_types: &[], rows, cells: 0 })
             }
             DataKind::CompactArray => {
                 let array = CompactArray::decode(reader, MAX_DEPTH)?;
@@ -62,7 +64,7 @@ impl<'a> Rows<'a> {
                     return Err(start.error(DecodeErrorKind::InvalidValue("row")));
                 }
                 let reader = Reader::at(contents, reader.offset() - contents.len());
-                Ok(Self { reader, types: Some((types.clone(), types)), rows, cells: 0 })
+                Ok(Self { reader, types: types.rest(), cell_types: &[], rows, cells: 0 })
             }
             kind => Err(start.error(DecodeErrorKind::UnknownTag { expected: "buffer", found: kind.tag() })),
         }
@@ -97,9 +99,10 @@ impl<'a> Rows<'a> {
             None => return Ok(None),
             Some(left) => self.rows = left,
         }
-        if let Some((row, cells)) = &mut self.types {
-            *cells = row.clone();
-            self.cells = data::count(cells)?;
+        if !self.types.is_empty() {
+            let mut types = Reader::new(self.types);
+            self.cells = data::count(&mut types)?;
+            self.cell_types = types.rest();
         } else {
             match self.reader.peek() {
                 Some(tag) if tag == DataKind::Structure.tag() => self.reader.u8()?,
@@ -131,7 +134,7 @@ impl<'a> Rows<'a> {
     /// Whether cells have no tags.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_compact(&self) -> bool {
-        self.types.is_some()
+        !self.types.is_empty()
     }
 
     /// The row that was begun.
@@ -156,23 +159,34 @@ impl<'a> Rows<'a> {
     /// Passes over the cells that are left in the row.
     #[inline]
     pub(crate) fn end_row(&mut self) -> Result<(), DecodeError> {
-        while self.cells > 0 {
-            self.next_cell()?;
+        if self.cells == 0 {
+            return Ok(());
         }
-        Ok(())
+        let result;
+        (result, *self) = self.clone().without_cells();
+        result
     }
 
-    #[inline]
-    fn next_cell(&mut self) -> Result<Data<'a>, DecodeError> {
-        self.cells -= 1;
-        match &mut self.types {
-            None => Data::decode_cell(&mut self.reader),
-            Some((_, types)) => {
-                let (data, after) = compact::next_element((types.clone(), self.reader.clone()))?;
-                (*types, self.reader) = after;
-                Ok(data)
+    /// By value, as is whatever else is not inlined into a loop over cells: the loop keeps its reader in registers.
+    #[cold]
+    fn without_cells(mut self) -> (Result<(), DecodeError>, Self) {
+        while self.cells > 0 {
+            if let Err(error) = self.next_cell() {
+                return (Err(error), self);
             }
         }
+        (Ok(()), self)
+    }
+
+    #[inline(always)]
+    fn next_cell(&mut self) -> Result<Data<'a>, DecodeError> {
+        self.cells -= 1;
+        if self.types.is_empty() {
+            return Data::decode_cell(&mut self.reader);
+        }
+        let data;
+        (data, self.cell_types, self.reader) = compact::next_element(self.cell_types, self.reader.clone());
+        data
     }
 }
 
@@ -191,7 +205,7 @@ impl Row<'_, '_> {
 impl<'a> Iterator for Row<'_, 'a> {
     type Item = Result<Data<'a>, DecodeError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rows.cells == 0 {
             return None;

@@ -133,7 +133,7 @@ impl<'a> Iterator for Elements<'a> {
         self.left = self.left.checked_sub(1)?;
         // The octets were checked when the sequence was made: no element can fail.
         match &mut self.source {
-            Source::Tagged(reader) => Data::decode(reader).ok(),
+            Source::Tagged(reader) => Data::decode_cell(reader).ok(),
             Source::Array { types, contents } => {
                 compact::decode_element(&mut Reader::new(types), contents).ok()
             }
