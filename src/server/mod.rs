@@ -27,6 +27,7 @@ mod get;
 #[cfg(feature = "hdlc")]
 mod hdlc;
 mod hls;
+mod incoming;
 mod notification;
 mod resolve;
 mod session;

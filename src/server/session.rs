@@ -4,7 +4,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use cosem_objects::{AssociationId, Effects, LogicalDevice, behaviour};
-use dlms_axdr::{DecodeError, Encoder, Reader};
+use dlms_axdr::Encoder;
 use dlms_security::hls::Manufacturer;
 use dlms_security::{CounterStore, CryptoProvider, Protection, Secret, SystemTitle};
 
@@ -13,12 +13,12 @@ use super::action::ActionTransfer;
 use super::event::{Event, EventQueue, RefusalReason};
 use super::get::GetTransfer;
 use super::hls::Challenges;
-use super::set::SetTransfer;
+use super::incoming::IncomingRequest;
 use crate::protection::{DedicatedKey, Envelope, HEADROOM, Opened, SecurityContext, TAILROOM, is_protected};
 use crate::xdlms::{
-    ACCESS_REQUEST, ACTION_REQUEST, Conformance, Element, ExceptionResponse, GENERAL_BLOCK_TRANSFER,
-    GET_REQUEST, InvokeIdAndPriority, READ_REQUEST, SET_REQUEST, ServiceError, StateError,
-    UNCONFIRMED_WRITE_REQUEST, WRITE_REQUEST,
+    ACCESS_REQUEST, ACTION_REQUEST, Conformance, ExceptionResponse, GENERAL_BLOCK_TRANSFER, GET_REQUEST,
+    InvokeIdAndPriority, READ_REQUEST, SET_REQUEST, ServiceError, StateError, UNCONFIRMED_WRITE_REQUEST,
+    WRITE_REQUEST,
 };
 use crate::{ProtectionError, acse};
 
@@ -94,7 +94,7 @@ pub(super) struct Association<P: CryptoProvider> {
 pub(super) enum Transfer {
     None,
     Get(GetTransfer),
-    Set(SetTransfer),
+    Set(IncomingRequest),
     Action(ActionTransfer),
 }
 
@@ -391,18 +391,4 @@ pub(super) fn exception(
     let mut encoder = Encoder::new(out);
     ExceptionResponse { state_error, service_error }.encode(&mut encoder).ok()?;
     Some(0..encoder.len())
-}
-
-/// Where the descriptors of a request end: one, or a list that begins with its count.
-pub(super) fn descriptors_end<'a, T: Element<'a>>(
-    apdu: &'a [u8],
-    start: usize,
-    is_list: bool,
-) -> Result<usize, DecodeError> {
-    let mut reader = Reader::at(apdu.get(start..).unwrap_or(&[]), start);
-    let count = if is_list { reader.length()? } else { 1 };
-    for _ in 0..count {
-        T::decode(&mut reader)?;
-    }
-    Ok(reader.offset())
 }

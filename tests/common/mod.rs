@@ -1,5 +1,5 @@
 //! A small meter for the tests of both engines.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use cosem_objects::classes::{
     ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Data,
