@@ -21,8 +21,7 @@ use dlms_security::{
 };
 use thiserror::Error;
 
-const GENERAL_GLO_CIPHERING: u8 = 0xDB;
-const GENERAL_DED_CIPHERING: u8 = 0xDC;
+use crate::xdlms::{GENERAL_DED_CIPHERING, GENERAL_GLO_CIPHERING, ServiceCiphering};
 
 /// Octets that an envelope needs before the plain APDU: tag, title, length, security header.
 pub const HEADROOM: usize = 1 + 9 + 5 + 5;
@@ -56,6 +55,8 @@ pub struct Envelope {
 impl Envelope {
     /// The service-specific form under the global key.
     pub const GLOBAL: Self = Self { general: false, key: KeyClass::Global };
+    /// The service-specific form under the dedicated key.
+    pub const DEDICATED: Self = Self { general: false, key: KeyClass::Dedicated };
 
     /// How many octets this envelope adds to a plain APDU of `length` octets at most.
     pub(crate) const fn overhead(self, protection: Protection, length: usize) -> usize {
@@ -363,7 +364,8 @@ impl<P: CryptoProvider> SecurityContext<P> {
         apdu: Range<usize>,
     ) -> Result<Range<usize>, ProtectionError> {
         let plain_tag = *buffer.get(apdu.start).ok_or(ProtectionError::BufferFull)?;
-        let service_tag = service_specific_tag(plain_tag, envelope.key).filter(|_| !envelope.general);
+        let service_tag = ServiceCiphering::tag_of(plain_tag, envelope.key == KeyClass::Dedicated)
+            .filter(|_| !envelope.general);
         let content_start =
             apdu.start.checked_sub(SecurityHeader::LENGTH).ok_or(ProtectionError::BufferFull)?;
         let (key, counter) = match (envelope.key, dedicated) {
@@ -409,7 +411,8 @@ impl<P: CryptoProvider> SecurityContext<P> {
 /// Whether an APDU travels in an envelope.
 pub(crate) fn is_protected(apdu: &[u8]) -> bool {
     apdu.first().is_some_and(|&tag| {
-        matches!(tag, GENERAL_GLO_CIPHERING | GENERAL_DED_CIPHERING) || announced_service(tag).is_some()
+        matches!(tag, GENERAL_GLO_CIPHERING | GENERAL_DED_CIPHERING)
+            || ServiceCiphering::service_of(tag).is_some()
     })
 }
 
@@ -435,8 +438,9 @@ impl Parsed {
             GENERAL_DED_CIPHERING => {
                 (Envelope { general: true, key: KeyClass::Dedicated }, carried_title(&mut reader)?, None)
             }
-            _ => match announced_service(tag) {
-                Some((plain, key)) => (Envelope { general: false, key }, None, Some(plain)),
+            _ => match ServiceCiphering::service_of(tag) {
+                Some((plain, true)) => (Envelope::DEDICATED, None, Some(plain)),
+                Some((plain, false)) => (Envelope::GLOBAL, None, Some(plain)),
                 None => return Ok(None),
             },
         };
@@ -455,32 +459,5 @@ fn carried_title(reader: &mut Reader<'_>) -> Result<Option<SystemTitle>, DecodeE
         octets => SystemTitle::try_from(octets)
             .map(Some)
             .map_err(|_| at.error(DecodeErrorKind::InvalidValue("system-title"))),
-    }
-}
-
-/// The tag of the service-specific envelope of a plain APDU; `None` if the service has none.
-pub(crate) const fn service_specific_tag(plain: u8, key: KeyClass) -> Option<u8> {
-    let offset = match (plain, key) {
-        (0x01 | 0x05 | 0x06 | 0x08 | 0x0C | 0x0D | 0x0E | 0x16 | 0x18, KeyClass::Global) => 0x20,
-        (0x01 | 0x05 | 0x06 | 0x08 | 0x0C | 0x0D | 0x0E | 0x16 | 0x18, KeyClass::Dedicated) => 0x40,
-        (0xC0..=0xC5 | 0xC7, KeyClass::Global) => 0x08,
-        (0xC0..=0xC5 | 0xC7, KeyClass::Dedicated) => 0x10,
-        _ => return None,
-    };
-    Some(plain + offset)
-}
-
-/// The plain tag and the key that a service-specific tag announces; `None` if the tag is not one.
-pub(crate) const fn announced_service(tag: u8) -> Option<(u8, KeyClass)> {
-    let (plain, key) = match tag {
-        0x21..=0x38 => (tag - 0x20, KeyClass::Global),
-        0x41..=0x58 => (tag - 0x40, KeyClass::Dedicated),
-        0xC8..=0xCF => (tag - 0x08, KeyClass::Global),
-        0xD0..=0xD7 => (tag - 0x10, KeyClass::Dedicated),
-        _ => return None,
-    };
-    match service_specific_tag(plain, key) {
-        Some(_) => Some((plain, key)),
-        None => None,
     }
 }
