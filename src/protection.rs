@@ -63,9 +63,9 @@ impl Envelope {
         let tag = if protection.contains(Protection::AUTHENTICATED) { TAILROOM } else { 0 };
         let title = if self.general { 9 } else { 0 };
         let length_octets = match length + 5 + tag {
-            ..=0x7F => 1,
-            ..=0xFF => 2,
-            ..=0xFFFF => 3,
+            0..0x80 => 1,
+            0x80..0x100 => 2,
+            0x100..0x1_0000 => 3,
             _ => 5,
         };
         1 + title + length_octets + 5 + tag

@@ -264,9 +264,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let plain = apdu.get(opened.apdu.clone()).unwrap_or(&[]);
         let request = Request { apdu: plain, protection: opened.protection, opened: &opened };
         let room = association.plain_room(host, &opened, out.len());
-        let Some(target) = out.get_mut(HEADROOM..HEADROOM + room) else {
-            return None;
-        };
+        let target = out.get_mut(HEADROOM..HEADROOM + room)?;
         let confirmed = self.answers_unconfirmed || is_confirmed(plain);
         let answer = match self.dispatch(host, &request, target) {
             Ok(reply) if confirmed => self.seal(host, &opened, reply, out),

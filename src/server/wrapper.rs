@@ -10,6 +10,7 @@
 //! A stream carries as many associations as there are sessions, told apart by the client's wPort. An error means that
 //! the framing is lost: close the stream.
 
+use core::ops::Range;
 use core::time::Duration;
 
 use dlms_security::CryptoProvider;
@@ -26,6 +27,8 @@ pub struct WrapperServer<P: CryptoProvider, B, const SESSIONS: usize> {
     deframer: Deframer<B>,
     request: B,
     response: B,
+    /// Where in `response` the last answer is.
+    answer: Range<usize>,
     sessions: [(WPort, Session<P, B>); SESSIONS],
 }
 
@@ -38,6 +41,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const SESSIONS: usize> Wra
             deframer: Deframer::new(buffer()),
             request: buffer(),
             response: buffer(),
+            answer: 0..0,
             sessions: core::array::from_fn(|_| (WPort(0), Session::new(0, buffer()))),
         }
     }
@@ -54,6 +58,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const SESSIONS: usize> Wra
         input: &mut &[u8],
         host: &mut Host<'_, P>,
     ) -> Result<Option<&[u8]>, WrapperError> {
+        self.answer = 0..0;
         let received = self.deframer.receive(input, now)?;
         let consumed = received.consumed;
         let wpdu = received.wpdu;
@@ -81,7 +86,15 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const SESSIONS: usize> Wra
         // The header goes right before the APDU, wherever that begins.
         let header = Header::new(self.server, client, range.len())?.encode();
         out[range.start..range.start + HEADER_LENGTH].copy_from_slice(&header);
-        Ok(Some(&out[range.start..range.end + HEADER_LENGTH]))
+        self.answer = range.start..range.end + HEADER_LENGTH;
+        Ok(self.response.as_ref().get(self.answer.clone()))
+    }
+
+    /// The answer to the WPDU that was served last, once.
+    #[cfg(feature = "embedded-io")]
+    pub(crate) fn take_answer(&mut self) -> Option<&[u8]> {
+        let answer = core::mem::take(&mut self.answer);
+        self.response.as_ref().get(answer).filter(|octets| !octets.is_empty())
     }
 
     /// When [`WrapperServer::handle_timeout`] is to be called.
