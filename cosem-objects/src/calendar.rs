@@ -53,12 +53,15 @@ pub(crate) fn year(days: i64) -> Option<u16> {
 pub(crate) fn occurrence_in_year(pattern: &DateTime, year: u16) -> Option<i64> {
     let time = time_of_day(&pattern.time())?;
     let date = pattern.date();
-    let (month, length) = match date.month() {
-        Month::Number(month) => (month, 37),
-        _ => (1, 366),
+    // Where in the month to begin looking: the clock is read often.
+    let (month, begin, end) = match (date.month(), date.day_of_month()) {
+        (Month::Number(month), DayOfMonth::Last) => (month, 21, 31),
+        (Month::Number(month), DayOfMonth::SecondLast) => (month, 14, 31),
+        (Month::Number(month), _) => (month, 0, 38),
+        _ => (1, 0, 366),
     };
     let first = Date::from_calendar(year, month, 1)?.unix_days()?;
-    let days = (first..first + length).find(|&days| date_matches(&date, days))?;
+    let days = (first + begin..first + end).find(|&days| date_matches(&date, days))?;
     Some((days * DAY + time) * 1000)
 }
 

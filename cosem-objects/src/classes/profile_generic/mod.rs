@@ -139,6 +139,12 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
         self.profile_entries
     }
 
+    /// A number that is another one whenever the rows are others.
+    pub fn revision(&self) -> u64 {
+        let rows = u64::from(self.first_number) + u64::from(self.storage.len());
+        u64::from(self.generation) << 33 | rows
+    }
+
     /// The rows, as they are on the wire.
     pub const fn storage(&self) -> &S {
         &self.storage

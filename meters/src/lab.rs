@@ -1,0 +1,181 @@
+//! The associations of the laboratory meter: one for each mechanism, suite and protection.
+//!
+//! | client address | association |
+//! | --- | --- |
+//! | 16 | `public`: reads without authentication |
+//! | 17 to 24 | without ciphering: none, LLS, MD5, SHA-1, GMAC with the keys of suite 0, 1 and 2, SHA-256 |
+//! | 32 to 67 | with ciphering: for each suite, first authenticated, then authenticated and encrypted, the six mechanisms |
+//!
+//! Each association with keys has a Security setup, keys and a counter object of its own. The public client sees all
+//! counters. Clients of every kind are tried here, so those are served too that use one invocation counter for a proof of
+//! mechanism 5 and the APDU that carries it.
+
+use std::collections::HashMap;
+
+use toml::Value;
+
+use crate::model::{Association, Item, KeySet, Model, Object};
+
+const MECHANISMS: [(&str, u8); 6] =
+    [("none", 0), ("lls", 1), ("md5", 3), ("sha1", 4), ("gmac", 5), ("sha256", 6)];
+const PASSWORD: &str = "12345678";
+const SECRET: &str = "0123456789abcdef";
+const CLIENT_TITLE: &str = "434c494c41420001";
+const MAX_PDU: u16 = 1280;
+
+const SERVICES: [&str; 9] = [
+    "general-protection",
+    "block-transfer-with-get-or-read",
+    "block-transfer-with-set-or-write",
+    "block-transfer-with-action",
+    "multiple-references",
+    "get",
+    "set",
+    "selective-access",
+    "action",
+];
+
+/// Adds the associations to the model, with the objects that belong to them.
+pub(crate) fn add_associations(model: &mut Model) {
+    add(model, "public", 16, 0, None, &[], "public");
+    for (place, (name, mechanism, suite)) in [
+        ("none", 0, None),
+        ("lls", 1, None),
+        ("md5", 3, None),
+        ("sha1", 4, None),
+        ("gmac-0", 5, Some(0)),
+        ("gmac-1", 5, Some(1)),
+        ("gmac-2", 5, Some(2)),
+        ("sha256", 6, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        add(model, name, 17 + place as u16, mechanism, suite, &[], "full");
+    }
+    let mut client = 32;
+    for suite in 0..3 {
+        for (suffix, protection) in
+            [("auth", &["authenticated"][..]), ("auth-enc", &["authenticated", "encrypted"])]
+        {
+            for (name, mechanism) in MECHANISMS {
+                add(
+                    model,
+                    &format!("{name}-{suite}-{suffix}"),
+                    client,
+                    mechanism,
+                    Some(suite),
+                    protection,
+                    "full",
+                );
+                client += 1;
+            }
+        }
+    }
+}
+
+fn add(
+    model: &mut Model,
+    name: &str,
+    client_sap: u16,
+    mechanism: u8,
+    suite: Option<u8>,
+    protection: &[&str],
+    access: &str,
+) {
+    let ciphered = !protection.is_empty();
+    let number = model.key_set.len();
+    let security_setup = suite.map(|_| format!("0-0:43.0.{number}.255"));
+    model.association.push(Association {
+        id: name.to_owned(),
+        role: String::new(),
+        access: Some(access.to_owned()),
+        client_sap,
+        server_sap: 1,
+        ciphered,
+        mechanism,
+        security_setup: security_setup.clone(),
+        protection: protection.iter().map(|&it| it.to_owned()).collect(),
+        secret: match mechanism {
+            1 => Some(PASSWORD.to_owned()),
+            3 | 4 | 6 => Some(SECRET.to_owned()),
+            _ => None,
+        },
+        conformance: SERVICES
+            .iter()
+            .filter(|&&it| ciphered || it != "general-protection")
+            .map(|&it| it.to_owned())
+            .collect(),
+        max_pdu: MAX_PDU,
+        accept_shared_counter: mechanism == 5,
+    });
+    let place = model.association.len();
+    model.object.push(Object {
+        name: format!("association_{name}"),
+        class: 15,
+        version: 1,
+        ln: format!("0-0:40.0.{place}.255"),
+        capture: Vec::new(),
+        scripts: Vec::new(),
+        attributes: Vec::new(),
+        methods: Vec::new(),
+    });
+    let (Some(suite), Some(security_setup)) = (suite, security_setup) else { return };
+    let counter = format!("0-0:43.1.{number}.255");
+    let length = if suite == 2 { 32 } else { 16 };
+    let key = |first: u8| -> String {
+        (0..length)
+            .map(|octet| {
+                format!("{:02x}", if octet == 0 { first.wrapping_add(number as u8) } else { first + octet })
+            })
+            .collect()
+    };
+    model.key_set.push(KeySet {
+        security_setup: security_setup.clone(),
+        suite,
+        ek: key(0x00),
+        ak: key(0xD0),
+        client_title: CLIENT_TITLE.to_owned(),
+        counter: counter.clone(),
+    });
+    let only =
+        |names: &[&str]| names.iter().map(|&it| (it.to_owned(), "r".to_owned())).collect::<HashMap<_, _>>();
+    let (setup_set, counter_set) = (format!("setup-{name}"), format!("counter-{name}"));
+    model.access_set.insert(setup_set.clone(), only(&[name]));
+    model.access_set.insert(counter_set.clone(), only(&[name, "public"]));
+    let policy = match protection.len() {
+        0 => 0,
+        1 => 1,
+        _ => 3,
+    };
+    let title = |text: &str| Value::Array(vec!["octet-string".into(), text.into()]);
+    let code = |code: i64| Value::Array(vec!["enum".into(), code.into()]);
+    let item =
+        |id: i8, access: &str, value: Value| Item { id, access: access.to_owned(), value: Some(value) };
+    let server_title = title(&model.meter.system_title);
+    model.object.push(Object {
+        name: format!("security_setup_{number}"),
+        class: 64,
+        version: 0,
+        ln: security_setup,
+        capture: Vec::new(),
+        scripts: Vec::new(),
+        attributes: vec![
+            item(2, &setup_set, code(policy)),
+            item(3, &setup_set, code(suite.into())),
+            item(4, &setup_set, title(CLIENT_TITLE)),
+            item(5, &setup_set, server_title),
+        ],
+        methods: Vec::new(),
+    });
+    model.object.push(Object {
+        name: format!("invocation_counter_{number}"),
+        class: 1,
+        version: 0,
+        ln: counter,
+        capture: Vec::new(),
+        scripts: Vec::new(),
+        attributes: vec![item(2, &counter_set, Value::Array(vec!["double-long-unsigned".into(), 0.into()]))],
+        methods: Vec::new(),
+    });
+}
