@@ -54,7 +54,8 @@ impl Association {
         policy
     }
 
-    fn key_set<'m>(&self, model: &'m Model) -> Option<(usize, &'m KeySet)> {
+    /// The keys that the association uses, and their place.
+    pub(crate) fn key_set<'m>(&self, model: &'m Model) -> Option<(usize, &'m KeySet)> {
         let setup = self.security_setup.as_ref()?;
         model.key_set.iter().enumerate().find(|(_, keys)| keys.security_setup == *setup)
     }

@@ -65,8 +65,8 @@ impl Counters {
         lowest: InvocationCounter,
     ) -> Result<(), StateError> {
         let windows = self.kept.window.entry(setup.to_string()).or_default();
-        windows.insert(to_hex(peer.octets()), lowest.value());
-        self.write()
+        let before = windows.insert(to_hex(peer.octets()), lowest.value());
+        if before == Some(lowest.value()) { Ok(()) } else { self.write() }
     }
 
     fn write(&self) -> Result<(), StateError> {

@@ -10,7 +10,9 @@ use dlms::SecurityContext;
 use dlms::server::{AssociationConfig, Event};
 use dlms_axdr::DateTime;
 use dlms_obis::LogicalName;
-use dlms_security::{AuthenticationKey, CounterId, CryptoProvider, SecretKey, SecuritySuite, SystemTitle};
+use dlms_security::{
+    AuthenticationKey, CounterId, CryptoProvider, InvocationCounter, SecretKey, SecuritySuite, SystemTitle,
+};
 
 use crate::associations::{self, Credentials};
 use crate::counters::Counters;
@@ -65,7 +67,7 @@ pub struct Simulation {
     relay: Option<ControlState>,
     month: Option<u8>,
     is_changed: bool,
-    saved_at: Duration,
+    saved_at: Option<Duration>,
     scratch: Vec<u8>,
 }
 
@@ -79,6 +81,8 @@ const DAY: i64 = 86_400;
 
 /// A state is written at least this often.
 const SAVE_INTERVAL: Duration = Duration::from_secs(30);
+/// A state that changed is not written more often than this.
+const CHANGED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a meter's past looks when it starts for the first time: days of which only what is captured daily or monthly is
 /// kept, then days with all rows.
@@ -141,7 +145,7 @@ impl Simulation {
             relay: None,
             month: None,
             is_changed: true,
-            saved_at: Duration::ZERO,
+            saved_at: None,
             scratch: vec![0; 4096],
         };
         simulation.relay = simulation.relay_state();
@@ -245,9 +249,19 @@ impl Simulation {
             Event::AttributeWritten { .. } | Event::MethodInvoked { .. } => self.is_changed = true,
             &Event::WindowMoved { security: setup, peer } => {
                 if let Some(context) = security.get(setup) {
-                    let lowest = context.lowest_acceptable(peer);
-                    self.counters.store_window(setup, peer, lowest)?;
-                    self.show_counter(setup, lowest.value());
+                    self.keep_window(setup, peer, context.lowest_acceptable(peer))?;
+                }
+            }
+            // The proof of mechanism 5 carries a counter too.
+            Event::Associated { association } => {
+                let config = self.model.association.get(usize::from(association.0));
+                if let Some(setup) =
+                    config.and_then(|config| config.key_set(&self.model)).map(|(setup, _)| setup)
+                    && let Some(context) = security.get(setup)
+                {
+                    for (peer, lowest) in context.windows() {
+                        self.keep_window(setup, peer, lowest)?;
+                    }
                 }
             }
             _ => {}
@@ -271,15 +285,18 @@ impl Simulation {
         self.drive(0);
     }
 
-    /// Writes the state if something changed or some time has passed, where there is a state directory.
+    /// Writes the state where there is a state directory: a second after the last time if something changed, else now
+    /// and then.
     ///
     /// # Errors
     /// A file could not be written.
     pub fn save_if_due(&mut self, now: Duration) -> Result<(), Error> {
-        if self.state.is_none() || !self.is_changed && now.saturating_sub(self.saved_at) < SAVE_INTERVAL {
+        let interval = if self.is_changed { CHANGED_INTERVAL } else { SAVE_INTERVAL };
+        let is_due = self.saved_at.is_none_or(|saved_at| now.saturating_sub(saved_at) >= interval);
+        if self.state.is_none() || !is_due {
             return Ok(());
         }
-        self.saved_at = now;
+        self.saved_at = Some(now);
         self.save()
     }
 
@@ -472,6 +489,17 @@ impl Simulation {
             version.replace(dlms_axdr::Data::OctetString(&identifier));
         }
         self.log("standard", event_code::FIRMWARE_ACTIVATED);
+    }
+
+    fn keep_window(
+        &mut self,
+        setup: usize,
+        peer: SystemTitle,
+        lowest: InvocationCounter,
+    ) -> Result<(), Error> {
+        self.counters.store_window(setup, peer, lowest)?;
+        self.show_counter(setup, lowest.value());
+        Ok(())
     }
 
     /// The highest counter that was received under the keys of a Security setup.

@@ -1,0 +1,298 @@
+//! Every association of both models, opened by the client engine with the credentials that the model shows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::ops::Range;
+use std::time::Duration;
+
+use cosem_objects::classes::{Clock, Data as DataClass, DisconnectControl};
+use cosem_objects::{ActionResult, AttributeReference, DataAccessResult};
+use dlms::client::{self, ActionItem, Client, ClientConfig, ClientError, Environment, SetItem};
+use dlms::server::{AssociationConfig, Host, Session};
+use dlms::{SecurityContext, client::Refusal};
+use dlms_axdr::{Data, OwnedData};
+use dlms_meters::{Credentials, MeterModel, Options, Simulation};
+use dlms_obis::LogicalName;
+use dlms_security::{
+    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, RustCrypto, Secret,
+    SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
+};
+
+type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
+
+/// Random enough for a test, and never the same twice.
+fn provider() -> Provider {
+    fn fill(out: &mut [u8]) -> Result<(), SecurityError> {
+        use core::sync::atomic::{AtomicU64, Ordering};
+        static STATE: AtomicU64 = AtomicU64::new(1);
+        for octet in out {
+            let state = STATE.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            *octet = ((state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 56) as u8;
+        }
+        Ok(())
+    }
+    RustCrypto::new(fill)
+}
+
+struct Counters;
+
+impl CounterStore for Counters {
+    fn reserve(&mut self, _: CounterId, _: u32) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+/// A meter that is served.
+struct Served {
+    simulation: Simulation,
+    associations: Vec<AssociationConfig>,
+    security: Vec<SecurityContext<Provider>>,
+    provider: Provider,
+    scratch: Vec<u8>,
+}
+
+impl Served {
+    fn new(model: MeterModel) -> Self {
+        let options = Options { unix_milliseconds: 1_768_471_200_000, speed: 1.0, seed: 1, state: None };
+        let simulation = Simulation::new(model, options).unwrap();
+        let provider = provider();
+        Self {
+            associations: simulation.associations().unwrap(),
+            security: simulation.security(&provider).unwrap(),
+            simulation,
+            provider,
+            scratch: vec![0; 4096],
+        }
+    }
+}
+
+/// One client's link to the meter.
+struct Line<'m> {
+    meter: &'m mut Served,
+    session: Session<Provider, Vec<u8>>,
+    client: Client<Provider, Vec<u8>>,
+    keys: Option<SecurityContext<Provider>>,
+    provider: Provider,
+}
+
+/// What came of a request.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Associated,
+    Refused(Refusal),
+    Value(Vec<u8>),
+    NotRead(DataAccessResult),
+    Set(DataAccessResult),
+    Invoked(ActionResult),
+    Other,
+}
+
+impl<'m> Line<'m> {
+    fn new(meter: &'m mut Served, credentials: &Credentials) -> Self {
+        let provider = provider();
+        let keys = credentials.suite.map(|suite| {
+            let suite = SecuritySuite::from_id(suite).unwrap();
+            let title = SystemTitle::try_from(&hex(credentials.client_title.as_ref().unwrap())[..]).unwrap();
+            let ek = SecretKey::new(suite, &hex(credentials.ek.as_ref().unwrap())).unwrap();
+            let ak = AuthenticationKey::new(&hex(credentials.ak.as_ref().unwrap())).unwrap();
+            SecurityContext::new(&provider, suite, title, &ek, ak, CounterId(0), 100).unwrap()
+        });
+        let title = |text: &String| SystemTitle::try_from(&hex(text)[..]).unwrap();
+        let config = ClientConfig {
+            ciphered: credentials.security != "none",
+            mechanism: match credentials.auth {
+                "none" => AuthenticationMechanism::None,
+                "lls" => AuthenticationMechanism::Lls,
+                "md5" => AuthenticationMechanism::Md5,
+                "sha1" => AuthenticationMechanism::Sha1,
+                "gmac" => AuthenticationMechanism::Gmac,
+                "sha256" => AuthenticationMechanism::Sha256,
+                other => panic!("{other}"),
+            },
+            secret: Secret::new(&hex(credentials.password_hex.as_deref().unwrap_or(""))).unwrap(),
+            policy: match credentials.security {
+                "none" => Protection::empty(),
+                "auth" => Protection::AUTHENTICATED,
+                _ => Protection::AUTHENTICATED_ENCRYPTED,
+            },
+            client_title: credentials.client_title.as_ref().filter(|_| keys.is_none()).map(title),
+            server_title: credentials.server_title.as_ref().map(title),
+            ..ClientConfig::public()
+        };
+        Self {
+            meter,
+            session: Session::new(credentials.client, vec![0; 4096]),
+            client: Client::new(config, vec![0; 4096]),
+            keys,
+            provider,
+        }
+    }
+
+    /// Makes a request and plays it to its end.
+    fn run(
+        &mut self,
+        request: impl FnOnce(
+            &mut Client<Provider, Vec<u8>>,
+            &mut Environment<'_, Provider>,
+            &mut [u8],
+        ) -> Result<Range<usize>, ClientError>,
+    ) -> Outcome {
+        let Self { meter, session, client, keys, provider } = self;
+        let mut out = vec![0; 4096];
+        let mut transmit = vec![0; 4096];
+        let mut env = Environment {
+            provider,
+            counters: &mut Counters,
+            security: keys.as_mut(),
+            manufacturer: None,
+            now: Duration::ZERO,
+        };
+        let range = request(client, &mut env, &mut out).unwrap();
+        let mut apdu = out[range].to_vec();
+        let mut value = Vec::new();
+        loop {
+            let mut host = Host {
+                device: &mut meter.simulation.device,
+                system_title: SystemTitle::try_from(
+                    &hex(TITLES[usize::from(meter.associations.len() < 20)])[..],
+                )
+                .unwrap(),
+                associations: &mut meter.associations,
+                security: &mut meter.security,
+                provider: &meter.provider,
+                counters: &mut meter.simulation.counters,
+                manufacturer: None,
+                scratch: &mut meter.scratch,
+            };
+            let range =
+                session.handle_apdu(&mut host, Duration::ZERO, &mut apdu, &mut transmit).expect("an answer");
+            let mut response = transmit[range].to_vec();
+            while let Some(event) = session.poll_event() {
+                meter.simulation.handle_event(&event, &meter.security).unwrap();
+            }
+            let mut env = Environment {
+                provider,
+                counters: &mut Counters,
+                security: keys.as_mut(),
+                manufacturer: None,
+                now: Duration::ZERO,
+            };
+            let reaction = client.handle_apdu(&mut env, &mut response, &mut out).unwrap();
+            match reaction.event {
+                Some(client::Event::Associated(_)) => return Outcome::Associated,
+                Some(client::Event::Refused(refusal)) => return Outcome::Refused(refusal),
+                Some(client::Event::GetPiece { octets, last }) => {
+                    value.extend_from_slice(octets);
+                    if last {
+                        return Outcome::Value(value);
+                    }
+                }
+                Some(client::Event::GetRefused(result)) => return Outcome::NotRead(result),
+                Some(client::Event::SetDone(result)) => return Outcome::Set(result),
+                Some(client::Event::ActionDone { result, .. }) => return Outcome::Invoked(result),
+                Some(_) => return Outcome::Other,
+                None => {}
+            }
+            match reaction.transmit {
+                Some(range) => apdu = out[range].to_vec(),
+                None => return Outcome::Other,
+            }
+        }
+    }
+
+    fn associate(&mut self) -> Outcome {
+        self.run(|client, env, out| client.associate(env, out))
+    }
+
+    fn get(&mut self, attribute: AttributeReference) -> Outcome {
+        self.run(|client, env, out| client.get(env, attribute.into(), out))
+    }
+
+    fn set(&mut self, attribute: AttributeReference, value: &OwnedData) -> Outcome {
+        self.run(|client, env, out| client.set(env, SetItem::new(attribute.into(), &value.as_data()), out))
+    }
+}
+
+/// The system titles of the laboratory meter and of the PMM1220.
+const TITLES: [&str; 2] = ["4c41420000000001", "504d4d3132323001"];
+
+const CLOCK: LogicalName = LogicalName::new(0, 0, 1, 0, 0, 255);
+const TEXT: LogicalName = LogicalName::new(0, 0, 96, 1, 9, 255);
+const RELAY: LogicalName = LogicalName::new(0, 0, 96, 3, 10, 255);
+
+#[test]
+fn every_association_of_the_lab_opens_and_works() {
+    let mut meter = Served::new(MeterModel::Lab);
+    let text = DataClass::VALUE.of(TEXT);
+    for credentials in MeterModel::Lab.credentials().unwrap() {
+        let name = &credentials.name;
+        let mut line = Line::new(&mut meter, &credentials);
+        assert_eq!(line.associate(), Outcome::Associated, "{name}");
+        let Outcome::Value(time) = line.get(Clock::TIME.of(CLOCK)) else { panic!("{name}") };
+        let time = Clock::TIME.decode(Data::from_octets(&time).unwrap()).unwrap();
+        assert_eq!(time.unix_seconds(), Some(1_768_471_200), "{name}");
+        let value = OwnedData::OctetString(name.as_bytes().to_vec());
+        let written = line.set(text, &value);
+        let Outcome::Value(profile) = line
+            .get(cosem_objects::classes::ProfileGeneric::BUFFER.of(LogicalName::new(1, 0, 99, 1, 0, 255)))
+        else {
+            panic!("{name}")
+        };
+        assert!(profile.len() > 60_000, "{name}");
+        if name == "public" {
+            assert_eq!(written, Outcome::Set(DataAccessResult::ReadWriteDenied));
+            continue;
+        }
+        assert_eq!(written, Outcome::Set(DataAccessResult::Success), "{name}");
+        assert_eq!(line.get(text), Outcome::Value(value.to_octets()), "{name}");
+        let action = DisconnectControl::REMOTE_DISCONNECT.of(RELAY).into();
+        let invoked = line.run(|client, env, out| client.action(env, ActionItem::new(action, &0i8), out));
+        assert_eq!(invoked, Outcome::Invoked(ActionResult::Success), "{name}");
+        if let Some(counter) = &credentials.counter_object {
+            let groups: Vec<u8> = counter.split('.').map(|group| group.parse().unwrap()).collect();
+            let counter = LogicalName::from_octets(groups.try_into().unwrap());
+            let Outcome::Value(shown) = line.get(DataClass::VALUE.of(counter)) else { panic!("{name}") };
+            let Data::DoubleLongUnsigned(shown) = Data::from_octets(&shown).unwrap() else {
+                panic!("{name}")
+            };
+            assert!(shown >= 100, "{name}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn every_association_of_the_pmm1220_opens() {
+    let mut meter = Served::new(MeterModel::Pmm1220);
+    for credentials in MeterModel::Pmm1220.credentials().unwrap() {
+        let mut line = Line::new(&mut meter, &credentials);
+        assert_eq!(line.associate(), Outcome::Associated, "{}", credentials.name);
+        let state = line.get(DisconnectControl::CONTROL_STATE.of(RELAY));
+        let hidden = matches!(credentials.name.as_str(), "pub" | "fwu");
+        let expected = match hidden {
+            true => Outcome::NotRead(DataAccessResult::ObjectUndefined),
+            false => Outcome::Value(vec![0x16, 0x01]),
+        };
+        assert_eq!(state, expected, "{}", credentials.name);
+        let list =
+            cosem_objects::classes::AssociationLn::OBJECT_LIST.of(LogicalName::new(0, 0, 40, 0, 0, 255));
+        assert!(matches!(line.get(list), Outcome::Value(_)), "{}", credentials.name);
+    }
+}
+
+#[test]
+fn a_wrong_secret_or_key_opens_nothing() {
+    let mut meter = Served::new(MeterModel::Lab);
+    for mut credentials in MeterModel::Lab.credentials().unwrap() {
+        let spoilt = match credentials.auth {
+            "gmac" => &mut credentials.ak,
+            "none" => continue,
+            _ => &mut credentials.password_hex,
+        };
+        spoilt.as_mut().unwrap().replace_range(..2, "5a");
+        let mut line = Line::new(&mut meter, &credentials);
+        assert!(!matches!(line.associate(), Outcome::Associated), "{}", credentials.name);
+    }
+}
