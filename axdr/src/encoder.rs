@@ -97,13 +97,13 @@ impl<'b> Encoder<'b> {
 
     /// One element is written whole; the next one begins.
     #[inline]
-    pub const fn element_done(&mut self) {
+    pub fn element_done(&mut self) {
         self.set_next(self.cursor.next.wrapping_add(1));
     }
 
     /// As [`Encoder::element_done`], naming the element that begins.
     #[inline]
-    pub const fn set_next(&mut self, next: u32) {
+    pub fn set_next(&mut self, next: u32) {
         self.cursor.next = next;
         self.cursor.skip = 0;
         self.skipped = 0;
@@ -113,9 +113,9 @@ impl<'b> Encoder<'b> {
 
     /// Ends the skipping. Nothing was written before, so the buffer begins where it began.
     #[inline]
-    const fn release(&mut self) {
+    fn release(&mut self) {
         if !self.held.is_empty() {
-            self.buffer = core::mem::replace(&mut self.held, &mut []);
+            self.buffer = core::mem::take(&mut self.held);
         }
     }
 
@@ -248,10 +248,10 @@ impl<'b> Encoder<'b> {
         }
         let [a, b, c, d] = (length as u32).to_be_bytes();
         match length {
-            ..=0xFF => self.octets(&[0x81, d]),
-            ..=0xFFFF => self.octets(&[0x82, c, d]),
-            ..=0xFF_FFFF => self.octets(&[0x83, b, c, d]),
-            _ => self.octets(&[0x84, a, b, c, d]),
+            0..=0xFF => self.parts([], [0x81, d]),
+            0x100..=0xFFFF => self.parts([], [0x82, c, d]),
+            0x1_000..=0xFF_FFFF => self.parts([], [0x83, b, c, d]),
+            _ => self.parts([], [0x84, a, b, c, d]),
         }
     }
 

@@ -136,7 +136,7 @@ const fn day_of_week(days: i64) -> u8 {
 }
 
 const fn is_leap_year(year: u16) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 /// The days of a month of 1 to 12.
