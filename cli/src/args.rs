@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::connection::ConnectionOptions;
+use crate::connection::{ConnectionOptions, ListenOptions};
 use crate::parse::reference::Reference;
 use crate::parse::time::Moment;
 use dlms_obis::LogicalName;
@@ -202,21 +202,11 @@ pub(crate) struct ListenArgs {
     /// How the octets are framed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) framing: ListenFraming,
-    /// Block cipher key, hexadecimal
-    #[arg(long, value_name = "HEX", env = "DLMS_EK", hide_env_values = true)]
-    pub(crate) ek: Option<String>,
-    /// Authentication key, hexadecimal
-    #[arg(long, value_name = "HEX", env = "DLMS_AK", hide_env_values = true)]
-    pub(crate) ak: Option<String>,
-    /// System title of the sender, where the notification does not carry it
-    #[arg(long, value_name = "HEX")]
-    pub(crate) system_title: Option<String>,
+    #[command(flatten)]
+    pub(crate) keys: ListenOptions,
     /// End after so many notifications
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
-    /// Show the frames of each layer on standard error
-    #[arg(long)]
-    pub(crate) trace: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -251,9 +241,9 @@ pub(crate) struct ServeArgs {
     /// Print addresses, keys, titles and passwords of the simulated meter's associations, and end
     #[arg(long)]
     pub(crate) show_credentials: bool,
-    /// Show the frames of each layer on standard error
+    /// Tell on standard error what clients do
     #[arg(long)]
-    pub(crate) trace: bool,
+    pub(crate) events: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

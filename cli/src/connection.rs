@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use dlms_meters::Credentials;
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, Protection, Secret, SecretKey, SecuritySuite, SystemTitle,
 };
@@ -129,6 +130,95 @@ pub(crate) enum Security {
     AuthEnc,
 }
 
+/// The keys of a listener, as they were written.
+#[derive(Args, Clone, Default)]
+pub(crate) struct ListenOptions {
+    /// Security suite: 0, 1 or 2
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    suite: u8,
+    /// The least protection of a notification [default: auth-enc with --ek, else none]
+    #[arg(long, value_enum)]
+    security: Option<Security>,
+    /// Block cipher key, hexadecimal
+    #[arg(long, value_name = "HEX", env = "DLMS_EK", hide_env_values = true)]
+    ek: Option<String>,
+    /// Authentication key, hexadecimal
+    #[arg(long, value_name = "HEX", env = "DLMS_AK", hide_env_values = true)]
+    ak: Option<String>,
+    /// System title of the sender, where a notification does not carry it
+    #[arg(long, value_name = "HEX")]
+    system_title: Option<String>,
+}
+
+/// The keys of a listener, and what it demands.
+pub(crate) struct ListenKeys {
+    pub(crate) keys: Option<Keys>,
+    pub(crate) protection: Protection,
+    pub(crate) system_title: Option<SystemTitle>,
+}
+
+impl ListenOptions {
+    /// What the options come to.
+    pub(crate) fn resolve(&self) -> Result<ListenKeys> {
+        let keys = match &self.ek {
+            Some(encryption) => Some(Keys::new(Some(self.suite), encryption, self.ak.as_deref())?),
+            None => None,
+        };
+        let protection = match (self.security, &keys) {
+            (Some(security), _) => security.protection(),
+            (None, Some(_)) => Security::AuthEnc.protection(),
+            (None, None) => Protection::empty(),
+        };
+        if keys.is_none() && !protection.is_empty() {
+            return Err(Failure::usage("--security needs --ek"));
+        }
+        let system_title = title(self.system_title.as_deref(), "--system-title")?;
+        Ok(ListenKeys { keys, protection, system_title })
+    }
+}
+
+impl Security {
+    pub(crate) const fn protection(self) -> Protection {
+        match self {
+            Self::None => Protection::empty(),
+            Self::Auth => Protection::AUTHENTICATED,
+            Self::Enc => Protection::ENCRYPTED,
+            Self::AuthEnc => Protection::AUTHENTICATED.union(Protection::ENCRYPTED),
+        }
+    }
+}
+
+impl Keys {
+    /// The keys of a suite, for a client with the usual title.
+    fn new(suite: Option<u8>, encryption: &str, authentication: Option<&str>) -> Result<Self> {
+        let suite = match suite.unwrap_or(0) {
+            0 => SecuritySuite::Suite0,
+            1 => SecuritySuite::Suite1,
+            _ => SecuritySuite::Suite2,
+        };
+        let authentication = match authentication {
+            Some(digits) => AuthenticationKey::for_suite(suite, &octets(digits, "--ak")?)
+                .map_err(|_| key_length(suite, "--ak"))?,
+            None => AuthenticationKey::unused(),
+        };
+        Ok(Self {
+            suite,
+            client_title: SystemTitle::from_octets(CLIENT_TITLE),
+            encryption: key(suite, encryption, "--ek")?,
+            authentication,
+            dedicated: None,
+        })
+    }
+}
+
+fn key(suite: SecuritySuite, digits: &str, option: &str) -> Result<SecretKey> {
+    SecretKey::new(suite, &octets(digits, option)?).map_err(|_| key_length(suite, option))
+}
+
+fn key_length(suite: SecuritySuite, option: &str) -> Failure {
+    Failure::usage(format!("{option} has {} octets in suite {}", suite.key_len(), suite.id()))
+}
+
 /// Where the invocation counter comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CounterSource {
@@ -136,6 +226,8 @@ pub(crate) enum CounterSource {
     Kept,
     File(PathBuf),
     Value(u32),
+    /// This process: for keys that nobody else uses.
+    Memory,
     /// An object that the public client reads.
     Meter(dlms_obis::LogicalName),
 }
@@ -257,6 +349,36 @@ impl ConnectionOptions {
         )
     }
 
+    /// The options for an association of a simulated meter in this process.
+    pub(crate) fn of_simulated(
+        address: std::net::SocketAddr,
+        credentials: &Credentials,
+        trace: bool,
+    ) -> Result<Target> {
+        let name = |text: &str| format!("{text:?} is no option of a simulated meter");
+        let options = Self {
+            connect: Some(format!("tcp://{address}")),
+            client: Some(credentials.client),
+            server: Some(credentials.server),
+            auth: Some(
+                Auth::from_str(credentials.auth, false).map_err(|_| Failure::bug(name(credentials.auth)))?,
+            ),
+            security: Some(
+                Security::from_str(credentials.security, false)
+                    .map_err(|_| Failure::bug(name(credentials.security)))?,
+            ),
+            password_hex: credentials.password_hex.clone(),
+            suite: credentials.suite,
+            ek: credentials.ek.clone(),
+            ak: credentials.ak.clone(),
+            client_title: credentials.client_title.clone(),
+            server_title: credentials.server_title.clone(),
+            trace,
+            ..Self::default()
+        };
+        Ok(Target { counter: CounterSource::Memory, ..options.check()? })
+    }
+
     fn check(&self) -> Result<Target> {
         let connect = self.connect.as_deref().ok_or_else(|| {
             Failure::usage("no meter to talk to").hint("give --connect tcp://HOST:PORT, or --meter NAME")
@@ -290,11 +412,9 @@ impl ConnectionOptions {
         };
         let keys = self.keys()?;
         let protection = match self.security {
-            Some(Security::None) => Protection::empty(),
-            Some(Security::Auth) => Protection::AUTHENTICATED,
-            Some(Security::Enc) => Protection::ENCRYPTED,
+            Some(security) => security.protection(),
             None if keys.is_none() => Protection::empty(),
-            None | Some(Security::AuthEnc) => Protection::AUTHENTICATED | Protection::ENCRYPTED,
+            None => Security::AuthEnc.protection(),
         };
         if keys.is_none() && (!protection.is_empty() || mechanism == AuthenticationMechanism::Gmac) {
             return Err(Failure::usage("protection and HLS-GMAC need keys").hint("give --ek and --ak"));
@@ -353,36 +473,17 @@ impl ConnectionOptions {
             Some(security) => security != Security::None,
             None => !matches!(self.auth, None | Some(Auth::None | Auth::Lls)),
         };
-        let uses_keys = self.auth == Some(Auth::Gmac) || is_protected;
-        if !uses_keys {
+        if self.auth != Some(Auth::Gmac) && !is_protected {
             return Ok(None);
         }
-        let suite = match self.suite.unwrap_or(0) {
-            0 => SecuritySuite::Suite0,
-            1 => SecuritySuite::Suite1,
-            _ => SecuritySuite::Suite2,
-        };
-        let length = || format!("{} octets in suite {}", suite.key_len(), suite.id());
-        let key = |digits: &str, option: &str| {
-            SecretKey::new(suite, &octets(digits, option)?)
-                .map_err(|_| Failure::usage(format!("{option} has {}", length())))
-        };
-        let authentication = match &self.ak {
-            Some(digits) => AuthenticationKey::for_suite(suite, &octets(digits, "--ak")?)
-                .map_err(|_| Failure::usage(format!("--ak has {}", length())))?,
-            None => AuthenticationKey::unused(),
-        };
-        let client_title = title(self.client_title.as_deref(), "--client-title")?;
-        Ok(Some(Keys {
-            suite,
-            client_title: client_title.unwrap_or(SystemTitle::from_octets(CLIENT_TITLE)),
-            encryption: key(encryption, "--ek")?,
-            authentication,
-            dedicated: match &self.dedicated_key {
-                Some(digits) => Some(key(digits, "--dedicated-key")?),
-                None => None,
-            },
-        }))
+        let mut keys = Keys::new(self.suite, encryption, self.ak.as_deref())?;
+        if let Some(title) = title(self.client_title.as_deref(), "--client-title")? {
+            keys.client_title = title;
+        }
+        if let Some(digits) = &self.dedicated_key {
+            keys.dedicated = Some(key(keys.suite, digits, "--dedicated-key")?);
+        }
+        Ok(Some(keys))
     }
 
     fn counter(&self) -> Result<CounterSource> {

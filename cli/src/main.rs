@@ -11,6 +11,7 @@ mod parse;
 mod places;
 mod profile;
 mod session;
+mod simulated;
 mod trace;
 
 use std::process::ExitCode;

@@ -316,7 +316,7 @@ impl Column {
 pub(crate) fn time_text(time: DateTime, iso: bool) -> String {
     let [high, low, month, day, _] = time.date().0;
     let [hour, minute, second, hundredths] = time.time().0;
-    let hundredths = if hundredths == 0 { 0xFF } else { hundredths };
+    let hundredths = if hundredths == 0 || !iso { 0xFF } else { hundredths };
     let bare = time
         .with_date([high, low, month, day, 0xFF].into())
         .with_time([hour, minute, second, hundredths].into());

@@ -6,6 +6,7 @@ use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection};
 use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
+use dlms_security::{CounterId, CounterStore, StorageError};
 use dlms_tokio::{Client, ClientOptions, Endpoint, Error, ErrorKind, SerialOptions};
 
 use crate::args::Framing;
@@ -105,7 +106,7 @@ async fn options(target: &Target) -> Result<ClientOptions> {
     options.connect_timeout = target.timeout;
     options.retries = target.retries.into();
     if let Some(keys) = &target.keys {
-        options.keys = Some(kept_keys(target, keys).await?);
+        options.keys = Some(counted(target, keys).await?);
     }
     if target.trace {
         options.trace = Some(Box::new(trace::to_standard_error()));
@@ -159,18 +160,27 @@ fn association(target: &Target) -> ClientConfig {
 }
 
 /// The keys, with their invocation counter where it is kept.
-async fn kept_keys(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
+async fn counted(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
     let path = match &target.counter {
+        CounterSource::Memory => return with_counter(keys, 0, Memory),
         CounterSource::File(path) => path.clone(),
         CounterSource::Kept | CounterSource::Value(_) | CounterSource::Meter(_) => counters::kept(keys)?,
     };
     let store = counters::open(&path, target.timeout).await?;
     let reserved = store.reserved(counters::COUNTER);
     let begin = match &target.counter {
-        CounterSource::Kept | CounterSource::File(_) => reserved,
         CounterSource::Value(value) => *value,
         CounterSource::Meter(name) => reserved.max(counter_of_meter(target, *name).await?),
+        _ => reserved,
     };
+    with_counter(keys, begin, store)
+}
+
+fn with_counter(
+    keys: &Keys,
+    begin: u32,
+    store: impl CounterStore + Send + 'static,
+) -> Result<dlms_tokio::Keys> {
     dlms_tokio::Keys::new(
         keys.suite,
         keys.client_title,
@@ -181,6 +191,15 @@ async fn kept_keys(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
         store,
     )
     .map_err(|error| failure(&error))
+}
+
+/// A counter of keys that end with this process.
+struct Memory;
+
+impl CounterStore for Memory {
+    fn reserve(&mut self, _: CounterId, _: u32) -> std::result::Result<(), StorageError> {
+        Ok(())
+    }
 }
 
 /// Where sending goes on, as the public client reads it: one above the highest counter that the meter has accepted.

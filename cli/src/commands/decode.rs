@@ -1,8 +1,151 @@
 //! `dlms decode`: what octets say.
 
-use crate::args::DecodeArgs;
-use crate::failure::{Failure, Result};
+use std::io::Read as _;
 
-pub(crate) fn run(_args: &DecodeArgs, _json: bool) -> Result<()> {
-    Err(Failure::bug("not wired"))
+use dlms_inspect::{Inspector, Layer, Message, Options};
+use dlms_security::{AuthenticationKey, Secret};
+
+use crate::args::{DecodeArgs, DecodeFraming};
+use crate::connection::{octets, title};
+use crate::failure::{Exit, Failure, Result};
+use crate::output::{self, tree::Node};
+
+/// The longest input that is read.
+const LONGEST: u64 = 256 << 20;
+
+pub(crate) fn run(args: &DecodeArgs, json: bool) -> Result<()> {
+    let options = options(args)?;
+    let messages = messages(&input(&args.input)?)?;
+    if messages.is_empty() {
+        return Err(Failure::usage("no octets to decode").hint("give hexadecimal digits, - or @FILE"));
+    }
+    let explanation = Inspector::new(options).inspect(&messages);
+    let error = explanation.error();
+    let exit =
+        error.map(|problem| if problem.layer == Layer::Security { Exit::Security } else { Exit::Malformed });
+    if json {
+        output::json(&explanation)?;
+    } else if exit.is_none() {
+        output::text(&tree(explanation.json()))?;
+    }
+    match (error, exit) {
+        (Some(problem), Some(exit)) if !json => {
+            let failure =
+                Failure::new(exit, problem.layer.name(), problem.reason.clone(), problem.message.clone());
+            Err(problem.offset.into_iter().fold(failure, Failure::at))
+        }
+        (Some(problem), Some(exit)) => {
+            eprintln!("dlms: {problem}");
+            Err(Failure::told(exit))
+        }
+        _ => {
+            explanation.problems().iter().for_each(|problem| eprintln!("dlms: {problem}"));
+            Ok(())
+        }
+    }
+}
+
+/// The document as a tree; what kind it is stands at the root.
+fn tree(document: &serde_json::Value) -> String {
+    let kind = document.get("kind").and_then(serde_json::Value::as_str).unwrap_or("explanation");
+    let mut document = document.clone();
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("kind");
+    }
+    Node::of_json(kind, &document).text()
+}
+
+fn options(args: &DecodeArgs) -> Result<Options> {
+    let secret = |digits: &Option<String>, option: &str| match digits {
+        None => Ok(None),
+        Some(digits) => Secret::new(&octets(digits, option)?)
+            .map(Some)
+            .map_err(|_| Failure::usage(format!("{option} is longer than 32 octets"))),
+    };
+    let authentication_key = match &args.ak {
+        None => None,
+        Some(digits) => Some(
+            AuthenticationKey::new(&octets(digits, "--ak")?)
+                .map_err(|_| Failure::usage("--ak has 16 or 32 octets"))?,
+        ),
+    };
+    Ok(Options {
+        framing: match args.framing {
+            DecodeFraming::Auto => dlms_inspect::Framing::Auto,
+            DecodeFraming::Hdlc => dlms_inspect::Framing::Hdlc,
+            DecodeFraming::Wrapper => dlms_inspect::Framing::Wrapper,
+            DecodeFraming::Mbus => dlms_inspect::Framing::Mbus,
+            DecodeFraming::Wmbus => dlms_inspect::Framing::Wmbus,
+            DecodeFraming::LlcApdu => dlms_inspect::Framing::LlcApdu,
+            DecodeFraming::Apdu => dlms_inspect::Framing::Apdu,
+            DecodeFraming::AxdrData => dlms_inspect::Framing::AxdrData,
+            DecodeFraming::P1Ascii => dlms_inspect::Framing::P1Ascii,
+            DecodeFraming::Iec6205621 => dlms_inspect::Framing::Iec62056Part21,
+        },
+        lenient: args.lenient,
+        encryption_key: secret(&args.ek, "--ek")?,
+        authentication_key,
+        dedicated_key: secret(&args.dedicated_key, "--dedicated-key")?,
+        system_title: title(args.system_title.as_deref(), "--system-title")?,
+    })
+}
+
+/// The lines that are to be explained. Words on the command line are one line, but for those that begin with a
+/// direction.
+fn input(words: &[String]) -> Result<String> {
+    let read_all = |reader: &mut dyn std::io::Read, name: &str| {
+        let mut text = String::new();
+        reader
+            .take(LONGEST)
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+        Ok(text)
+    };
+    match words {
+        [] => read_all(&mut std::io::stdin().lock(), "standard input"),
+        [word] if word == "-" => read_all(&mut std::io::stdin().lock(), "standard input"),
+        [word] if word.starts_with('@') => {
+            let path = &word[1..];
+            let mut file =
+                std::fs::File::open(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
+            read_all(&mut file, path)
+        }
+        words => Ok(words.iter().fold(String::new(), |mut text, word| {
+            text.push(if word.starts_with(['<', '>']) { '\n' } else { ' ' });
+            text.push_str(word);
+            text
+        })),
+    }
+}
+
+/// One message per line; empty lines and those that begin with `#` are none.
+fn messages(text: &str) -> Result<Vec<Message>> {
+    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| {
+            line.parse().map_err(|error| {
+                let message = format!("line {number}: {error}");
+                Failure::new(Exit::Malformed, "framing", "not-hexadecimal", message)
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_one_message_unless_they_have_directions() {
+        let words = |words: &[&str]| -> Vec<_> {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            messages(&input(&words).unwrap()).unwrap().iter().map(|message| message.octets.clone()).collect()
+        };
+        assert_eq!(words(&["7e", "a0", "0x07"]), [vec![0x7E, 0xA0, 0x07]]);
+        assert_eq!(words(&[">7ea0", "<", "7e", "07"]), [vec![0x7E, 0xA0], vec![0x7E, 0x07]]);
+        assert_eq!(messages("# a comment\n\n> 7e\n").unwrap().len(), 1);
+        assert_eq!(messages("7e\n7g").unwrap_err().to_string().split(':').nth(1), Some(" line 2"));
+    }
 }

@@ -70,7 +70,7 @@ pub(crate) async fn run(args: &ProfileArgs, json: bool) -> Result<()> {
         eprintln!("{} rows written", rows.rows.len());
         return Ok(());
     }
-    Ok(output::text(&text(&rows))?)
+    Ok(output::text(&text(&rows, SHOWN))?)
 }
 
 async fn gather(session: &mut Session, args: &ProfileArgs) -> Result<Rows> {
@@ -165,12 +165,12 @@ fn texts(rows: &Rows, iso: bool) -> Vec<Vec<String>> {
     rows.rows.iter().map(texts).collect()
 }
 
-/// A table, and a plot of the first columns that are numbers.
-pub(crate) fn text(rows: &Rows) -> String {
+/// A table of the newest rows, and a plot of the first columns that are numbers.
+pub(crate) fn text(rows: &Rows, shown: usize) -> String {
     let numeric: Vec<_> = rows.columns.iter().map(|column| !column.is_clock()).collect();
     let mut sheet = table::Sheet::new(rows.columns.iter().map(Column::heading), numeric);
     let texts = texts(rows, false);
-    let left_out = texts.len().saturating_sub(SHOWN);
+    let left_out = texts.len().saturating_sub(shown);
     texts.iter().skip(left_out).for_each(|row| sheet.row(row));
     let mut text = sheet.text();
     if left_out > 0 {
@@ -181,8 +181,11 @@ pub(crate) fn text(rows: &Rows) -> String {
     } else {
         text.push_str(&table::remark(&format!("{} rows", texts.len())));
     }
-    let plotted = rows.columns.iter().enumerate().filter(|(_, column)| !column.is_clock());
-    let plots = plotted.filter_map(|(place, column)| curve(rows, place, column)).take(PLOTS);
+    // Quantities say more than states.
+    let (quantities, others): (Vec<_>, Vec<_>) =
+        rows.columns.iter().enumerate().partition(|(_, column)| column.scaler_unit.is_some());
+    let plotted = quantities.iter().chain(&others).filter(|(_, column)| !column.is_clock());
+    let plots = plotted.filter_map(|(place, column)| curve(rows, *place, column)).take(PLOTS);
     plots.for_each(|plot| {
         text.push('\n');
         text.push_str(&plot);
@@ -200,7 +203,8 @@ fn curve(rows: &Rows, place: usize, column: &Column) -> Option<String> {
             column.scaled(cell).map_or_else(|| cell.number(), |scaled| Some(scaled.as_f64()))
         })
         .collect();
-    if points.len() < 2 || points.iter().all(Option::is_none) {
+    // A column that never changes shows nothing.
+    if points.windows(2).all(|pair| pair[0] == pair[1]) {
         return None;
     }
     let name = column.definition.logical_name;
@@ -256,7 +260,7 @@ mod tests {
     #[test]
     fn for_people() {
         console::set_colors_enabled(false);
-        let text = text(&rows());
+        let text = text(&rows(), SHOWN);
         assert!(text.contains("2026-01-05 13:15:00") && text.contains("1-0:1.8.0*255 Wh"), "{text}");
         assert!(text.contains("in each interval [Wh]") && text.contains("3 rows"), "{text}");
     }
