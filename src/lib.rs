@@ -8,6 +8,8 @@ extern crate alloc;
 pub mod acse;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "embedded-io")]
+pub mod drivers;
 mod handshake;
 mod protection;
 #[cfg(feature = "server")]

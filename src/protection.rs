@@ -409,6 +409,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
 }
 
 /// Whether an APDU travels in an envelope.
+#[cfg(feature = "server")]
 pub(crate) fn is_protected(apdu: &[u8]) -> bool {
     apdu.first().is_some_and(|&tag| {
         matches!(tag, GENERAL_GLO_CIPHERING | GENERAL_DED_CIPHERING)
