@@ -250,7 +250,7 @@ impl<'b> Encoder<'b> {
         match length {
             0..=0xFF => self.parts([], [0x81, d]),
             0x100..=0xFFFF => self.parts([], [0x82, c, d]),
-            0x1_000..=0xFF_FFFF => self.parts([], [0x83, b, c, d]),
+            0x1_0000..=0xFF_FFFF => self.parts([], [0x83, b, c, d]),
             _ => self.parts([], [0x84, a, b, c, d]),
         }
     }

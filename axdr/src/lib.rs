@@ -2,6 +2,10 @@
 //!
 //! * [`Reader`] walks octets and never past their end; [`DecodeError`] says where and what was expected.
 //! * [`Data`] is any COSEM value, borrowed from the octets it was read from; decoding never allocates.
+//! * [`Tokens`] and [`Rows`] read in one pass what need not be checked whole first; `Table` keeps a buffer in columns.
+//! * `OwnedData` is the tree of values to build and keep; with the feature `serde` it has the JSON form of the `dlms`
+//!   command.
+//! * [`DateTime`], [`Date`] and [`Time`] are patterns or instants; [`ber`] is what ACSE needs besides.
 //! * [`Encoder`] writes into a caller's buffer and can stop and resume anywhere, so that a value of any length leaves
 //!   block by block in O(block) memory.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
@@ -21,6 +25,7 @@ mod encoder;
 mod error;
 #[cfg(feature = "serde")]
 mod json;
+mod kind;
 #[cfg(feature = "alloc")]
 mod owned;
 mod reader;
@@ -32,11 +37,12 @@ mod tokens;
 
 pub use bit_string::BitString;
 pub use compact::CompactArray;
-pub use data::{Data, DataKind, MAX_DEPTH};
+pub use data::{Data, MAX_DEPTH};
 pub use datetime::{ClockStatus, Date, DateTime, DayOfMonth, Month, NotAnInstant, ParseDateTimeError, Time};
 pub use encode::{Array, Encode, Enum, FromData, TypeMismatch, VisibleString};
 pub use encoder::{BufferFull, Cursor, Encoder};
 pub use error::{DecodeError, DecodeErrorKind};
+pub use kind::DataKind;
 #[cfg(feature = "alloc")]
 pub use owned::{OwnedBitString, OwnedCompactArray, OwnedData};
 pub use reader::Reader;
