@@ -1,0 +1,63 @@
+//! No cryptography: for a meter whose associations have none or a password.
+
+use dlms_security::{CryptoProvider, SecurityError, SecuritySuite};
+
+const NONE: SecurityError = SecurityError::MechanismUnavailable;
+
+pub struct NoCipher;
+
+impl CryptoProvider for NoCipher {
+    type AeadKey = ();
+    type WrapKey = ();
+
+    fn aead_key(&self, _: SecuritySuite, _: &[u8]) -> Result<(), SecurityError> {
+        Err(NONE)
+    }
+
+    fn seal(&self, (): &(), _: &[u8; 12], _: &[&[u8]], _: &mut [u8]) -> Result<[u8; 12], SecurityError> {
+        Err(NONE)
+    }
+
+    fn open(
+        &self,
+        (): &(),
+        _: &[u8; 12],
+        _: &[&[u8]],
+        _: &mut [u8],
+        _: &[u8; 12],
+    ) -> Result<(), SecurityError> {
+        Err(NONE)
+    }
+
+    fn apply_keystream(&self, (): &(), _: &[u8; 12], _: &mut [u8]) -> Result<(), SecurityError> {
+        Err(NONE)
+    }
+
+    fn wrap_key(&self, _: SecuritySuite, _: &[u8]) -> Result<(), SecurityError> {
+        Err(NONE)
+    }
+
+    fn wrap<'o>(&self, (): &(), _: &[u8], _: &'o mut [u8]) -> Result<&'o [u8], SecurityError> {
+        Err(NONE)
+    }
+
+    fn unwrap<'o>(&self, (): &(), _: &[u8], _: &'o mut [u8]) -> Result<&'o [u8], SecurityError> {
+        Err(NONE)
+    }
+
+    fn md5(&self, _: &[&[u8]]) -> [u8; 16] {
+        [0; 16]
+    }
+
+    fn sha1(&self, _: &[&[u8]]) -> [u8; 20] {
+        [0; 20]
+    }
+
+    fn sha256(&self, _: &[&[u8]]) -> [u8; 32] {
+        [0; 32]
+    }
+
+    fn random(&self, _: &mut [u8]) -> Result<(), SecurityError> {
+        Err(SecurityError::RandomUnavailable)
+    }
+}

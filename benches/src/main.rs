@@ -1,0 +1,46 @@
+//! `performance [FILE]` measures everything and writes the report. The other commands are processes that it starts.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use dlms_benches::{crates, exchanges, footprint, growth, report, year};
+
+const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
+
+fn main() -> Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["performance"] => performance(Path::new(REPORT)),
+        ["performance", file] => performance(Path::new(file)),
+        ["exchanges"] => print(&exchanges::table(None)?),
+        ["growth"] => print(&growth::table(None)?),
+        ["footprint"] => print(&footprint::table()?),
+        ["process"] => print(&year::table(None, Some(&crates::dlms()?))?),
+        ["year", address] => year::client(address),
+        ["echo", address, script] => year::echo(address, script),
+        _ => bail!("usage: dlms-benches performance [FILE] | exchanges | growth | process | footprint"),
+    }
+}
+
+fn print(table: &impl std::fmt::Display) -> Result<()> {
+    println!("{table}");
+    Ok(())
+}
+
+fn performance(file: &Path) -> Result<()> {
+    // What may fail to build comes first.
+    let dlms = crates::dlms()?;
+    let footprint = footprint::table()?;
+    let mut tables = crates::tables()?;
+    tables.push(exchanges::table(None)?);
+    tables.push(year::table(None, Some(&dlms))?);
+    tables.push(growth::table(None)?);
+    tables.push(footprint);
+    let kept = std::fs::read_to_string(file).unwrap_or_default();
+    let profiles = kept.split_once(&format!("\n{}", report::MARK)).map_or("", |(_, profiles)| profiles);
+    let text = report::markdown(&tables, profiles)?;
+    std::fs::write(file, &text)?;
+    print!("{text}");
+    Ok(())
+}
