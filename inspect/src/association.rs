@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::apdu::{self, Fields, object};
 use crate::message::Direction;
 use crate::options::Options;
-use crate::problem::{Layer, Problem, ciphered_name, hex};
+use crate::problem::{Layer, Problem, hex};
 
 /// How deep APDUs may lie in one another.
 const MAX_DEPTH: u8 = 8;
@@ -184,10 +184,7 @@ impl<'o> Association<'o> {
             xdlms::GATEWAY_REQUEST | xdlms::GATEWAY_RESPONSE => self.gateway(direction, octets, mode),
             xdlms::DATA_NOTIFICATION => self.data_notification(octets, mode),
             tag => match xdlms::ServiceCiphering::service_of(tag) {
-                Some((service, dedicated)) => {
-                    let fields = object(json!({ "apdu": ciphered_name(service, dedicated) }));
-                    self.service_ciphering(direction, octets, dedicated, fields, mode)
-                }
+                Some(service) => self.service_ciphering(direction, octets, service, mode),
                 None => self.plain(octets),
             },
         }

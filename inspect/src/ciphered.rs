@@ -19,7 +19,7 @@ use crate::apdu::{Fields, object};
 use crate::association::{Association, Mode, general_header, title, whole};
 use crate::message::Direction;
 use crate::p1;
-use crate::problem::{Layer, Problem, hex};
+use crate::problem::{Layer, Problem, ciphered_name, hex};
 
 const PROVIDER: RustCrypto<NoRandom> = RustCrypto::new(NoRandom);
 
@@ -36,6 +36,8 @@ struct Content<'c> {
     declared: Option<usize>,
     /// Whether the key is one that only the parties can know.
     agreed_key: bool,
+    /// The tag of the plain APDU, if the envelope announces one.
+    service: Option<u8>,
 }
 
 impl Association<'_> {
@@ -43,15 +45,22 @@ impl Association<'_> {
         &mut self,
         direction: Direction,
         octets: &[u8],
-        dedicated: bool,
-        fields: Fields,
+        (service, dedicated): (u8, bool),
         mode: Mode,
     ) -> Result<Fields, Problem> {
         let mut reader = Reader::new(octets);
         reader.u8().map_err(|error| Problem::xdlms(octets, error))?;
         let (octets, declared) = self.content(octets, &mut reader, mode)?;
-        let title = self.sender(direction);
-        let content = Content { title, dedicated, header: &[], octets, declared, agreed_key: false };
+        let content = Content {
+            title: self.sender(direction),
+            dedicated,
+            header: &[],
+            octets,
+            declared,
+            agreed_key: false,
+            service: Some(service),
+        };
+        let fields = object(json!({ "apdu": ciphered_name(service, dedicated) }));
         self.open(direction, content, fields, mode)
     }
 
@@ -69,7 +78,15 @@ impl Association<'_> {
         let name = if dedicated { "general-ded-ciphering" } else { "general-glo-ciphering" };
         let fields = object(json!({ "apdu": name, "system-title": hex(system_title) }));
         let sender = title(Some(system_title)).or_else(|| self.sender(direction));
-        let content = Content { title: sender, dedicated, header: &[], octets, declared, agreed_key: false };
+        let content = Content {
+            title: sender,
+            dedicated,
+            header: &[],
+            octets,
+            declared,
+            agreed_key: false,
+            service: None,
+        };
         self.open(direction, content, fields, mode)
     }
 
@@ -91,6 +108,7 @@ impl Association<'_> {
             octets: apdu.content,
             declared: None,
             agreed_key: !is_known || self.options.encryption_key.is_none(),
+            service: None,
         };
         self.open(direction, content, fields, mode)
     }
@@ -179,14 +197,21 @@ impl Association<'_> {
                 return Ok(fields);
             }
         };
-        let explained = self.plaintext(direction, &plain, mode).map_err(|problem| {
-            let is_first_octet = problem.layer == Layer::Xdlms && problem.offset == Some(0);
-            if is_verified || !is_first_octet {
-                return problem;
+        let announced = content.service.is_none_or(|service| plain.first() == Some(&service));
+        let explained = match self.plaintext(direction, &plain, mode) {
+            Ok(explained) if announced => explained,
+            Err(problem) if is_verified || (announced && !is_of_another_key(&problem)) => {
+                return Err(problem);
             }
-            let message = "what comes out is no APDU; there is no tag to tell, but the key is probably wrong";
-            Problem::new(Layer::Security, "wrong-key", message)
-        })?;
+            Ok(_) if is_verified => {
+                let message = "the protected APDU is not the one that the envelope announces";
+                return Err(Problem::new(Layer::Security, "wrong-service", message));
+            }
+            Ok(_) | Err(_) => {
+                let message = "what comes out is no APDU; no tag was checked, but the key is probably wrong";
+                return Err(Problem::new(Layer::Security, "wrong-key", message));
+            }
+        };
         fields.insert("plaintext".into(), explained);
         Ok(fields)
     }
@@ -279,6 +304,12 @@ impl Association<'_> {
         };
         self.hls_checks.push(json!({ "check": check, "ok": recompute().is_ok() }));
     }
+}
+
+/// Whether a plain text that no tag vouches for was opened with a wrong key: random octets fail before they get as far
+/// as a value.
+fn is_of_another_key(problem: &Problem) -> bool {
+    problem.layer == Layer::Xdlms && problem.reason != "date-time-length-9"
 }
 
 fn key_info(key_info: KeyInfo<'_>) -> Value {
