@@ -113,42 +113,48 @@ impl<P: CryptoProvider> Client<P> {
                     return Err(error);
                 }
             };
-            let mut env = Environment {
-                provider: &self.provider,
-                counters: &mut *self.counters,
-                security: self.security.as_mut(),
-                manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
-                now: clock.now(),
-            };
-            let reaction = match self.engine.handle_apdu(&mut env, apdu, &mut self.out) {
-                Ok(reaction) => reaction,
-                Err(error) => {
-                    let waits = self.engine.is_busy() && (is_datagram || !is_final(&error));
-                    if !waits {
-                        self.engine.cancel();
-                        return Err(error.into());
+            // Nothing of the engine's environment may live across a point where the future waits.
+            let (transmit, outcome) = {
+                let mut env = Environment {
+                    provider: &self.provider,
+                    counters: &mut *self.counters,
+                    security: self.security.as_mut(),
+                    manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
+                    now: clock.now(),
+                };
+                match self.engine.handle_apdu(&mut env, apdu, &mut self.out) {
+                    Ok(reaction) => {
+                        let outcome = match reaction.event {
+                            None | Some(Event::Stale) => Ok(None),
+                            Some(Event::DataNotification(notification)) => {
+                                keep(&mut self.notifications, notification.into());
+                                Ok(None)
+                            }
+                            Some(Event::EventNotification(notification)) => {
+                                keep(&mut self.notifications, notification.into());
+                                Ok(None)
+                            }
+                            Some(Event::Refused(refusal)) => Err(Error::Refused(refusal)),
+                            Some(Event::Exception { response, .. }) => Err(Error::Exception(response)),
+                            Some(Event::ConfirmedServiceError(error)) => {
+                                Err(Error::ConfirmedServiceError(error))
+                            }
+                            Some(event) => take(event, &mut self.value),
+                        };
+                        (reaction.transmit, outcome)
                     }
-                    // Anybody can send a datagram: the answer may still come.
-                    tracing::debug!(%error, "APDU dropped");
-                    dropped = Some(Error::Client(error));
-                    continue;
+                    Err(error) => {
+                        let waits = self.engine.is_busy() && (is_datagram || !is_final(&error));
+                        if !waits {
+                            self.engine.cancel();
+                            return Err(error.into());
+                        }
+                        // Anybody can send a datagram: the answer may still come.
+                        tracing::debug!(%error, "APDU dropped");
+                        dropped = Some(Error::Client(error));
+                        continue;
+                    }
                 }
-            };
-            let transmit = reaction.transmit;
-            let outcome = match reaction.event {
-                None | Some(Event::Stale) => Ok(None),
-                Some(Event::DataNotification(notification)) => {
-                    keep(&mut self.notifications, notification.into());
-                    Ok(None)
-                }
-                Some(Event::EventNotification(notification)) => {
-                    keep(&mut self.notifications, notification.into());
-                    Ok(None)
-                }
-                Some(Event::Refused(refusal)) => Err(Error::Refused(refusal)),
-                Some(Event::Exception { response, .. }) => Err(Error::Exception(response)),
-                Some(Event::ConfirmedServiceError(error)) => Err(Error::ConfirmedServiceError(error)),
-                Some(event) => take(event, &mut self.value),
             };
             if let Some(range) = transmit {
                 let sent = self.link.send(self.out.get(range).unwrap_or(&[])).await;
