@@ -6,7 +6,7 @@
 use dlms_hdlc::{Address, Control, FLAG, Frame, FrameError, FrameErrorKind, LLC_LENGTH, Llc};
 use serde_json::{Map, Value, json};
 
-use crate::problem::{Layer, Problem, hex};
+use crate::problem::{Problem, hex};
 
 /// What was found in octets.
 pub(crate) struct Frames<'a> {
@@ -107,18 +107,21 @@ fn address(address: Address) -> String {
     hex(&address.octets()[..address.length() as usize])
 }
 
-/// The parameters of SNRM and UA, as they are written; `None` if there are none.
-pub(crate) fn negotiation(frame: &Frame<'_>) -> Option<Result<Value, Problem>> {
+/// What SNRM, UA, DISC, DM and FRMR carry: negotiation parameters, or octets that are shown as they are.
+pub(crate) fn carried(frame: &Frame<'_>) -> Option<(&'static str, Value)> {
+    if frame.information.is_empty()
+        || matches!(frame.control, Control::Information { .. } | Control::UnnumberedInformation { .. })
+    {
+        return None;
+    }
     let is_negotiation = matches!(
         frame.control,
         Control::SetNormalResponseMode { .. } | Control::UnnumberedAcknowledge { .. }
     );
-    if !is_negotiation || frame.information.is_empty() {
-        return None;
+    match parameters(frame.information).filter(|_| is_negotiation) {
+        Some(parameters) => Some(("negotiation", parameters)),
+        None => Some(("info", hex(frame.information).into())),
     }
-    Some(parameters(frame.information).ok_or_else(|| {
-        Problem::new(Layer::Hdlc, "negotiation", "the information field holds no negotiation parameters")
-    }))
 }
 
 fn parameters(information: &[u8]) -> Option<Value> {

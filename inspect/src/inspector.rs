@@ -200,8 +200,12 @@ impl Inspector {
         let mut negotiation = None;
         for frame in &found.frames {
             let mut entry = hdlc::link(frame);
-            if let Some(parameters) = hdlc::negotiation(frame) {
-                negotiation = Some(parameters?);
+            match hdlc::carried(frame) {
+                Some((name @ "negotiation", parameters)) => negotiation = Some((name.into(), parameters)),
+                Some((name, octets)) => {
+                    entry.insert(name.into(), octets);
+                }
+                None => {}
             }
             let goes_on = joiner.is_waiting();
             match joiner.take(frame) {
@@ -234,7 +238,7 @@ impl Inspector {
             return Err(first_problem.unwrap_or(incomplete));
         }
         head.insert("link".into(), link.into());
-        head.extend(negotiation.map(|negotiation| ("negotiation".into(), negotiation)));
+        head.extend(negotiation);
         if !found.problems.is_empty() {
             let skipped: Vec<Value> = found.problems.iter().map(Problem::json).collect();
             head.insert("skipped".into(), skipped.into());
@@ -324,13 +328,7 @@ impl Session<'_> {
         }
         for frame in &found.frames {
             step.insert("hdlc".into(), Value::Object(hdlc::link(frame)));
-            match hdlc::negotiation(frame) {
-                Some(Ok(parameters)) => {
-                    step.insert("negotiation".into(), parameters);
-                }
-                Some(Err(problem)) => self.problem("error:hdlc".into(), problem, step),
-                None => {}
-            }
+            step.extend(hdlc::carried(frame).map(|(name, value)| (name.into(), value)));
             match self.joiner.take(frame) {
                 Joined::Apdu { llc, octets } => {
                     step.remove("fragment-length");
