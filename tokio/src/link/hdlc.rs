@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dlms_hdlc::{Deframer, MAX_FRAME, Primary, PrimaryConfig, PrimaryEvent, SendError};
+use dlms_hdlc::{Deframer, MAX_FRAME, Primary, PrimaryConfig, PrimaryEvent};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
 
@@ -24,6 +24,8 @@ pub(super) struct HdlcLink {
     /// The APDU on its way: frames that were lost are read from it again.
     request: Vec<u8>,
     frame: Vec<u8>,
+    /// How long the link itself goes on trying.
+    patience: Duration,
 }
 
 /// What became of the link.
@@ -46,8 +48,10 @@ impl HdlcLink {
         if let Some(time_out) = inter_octet {
             deframer = deframer.with_inter_octet_time_out(time_out);
         }
+        let patience = config.response_time_out.saturating_mul(u32::from(config.retries) + 1);
         Self {
             stream,
+            patience,
             input: Input::new(READ),
             deframer,
             primary: Primary::new(config, vec![0; longest_apdu + LLC]),
@@ -67,14 +71,28 @@ impl HdlcLink {
     }
 
     pub(super) async fn send(&mut self, apdu: &[u8], clock: Clock, trace: &mut Tracer) -> Result<(), Error> {
-        match self.primary.send(apdu.len()) {
-            Ok(()) => {}
-            Err(SendError::Busy) => return Err(Error::Timeout("the HDLC link is still busy")),
-            Err(_) => return Err(Error::Closed),
-        }
+        let patience = self.patience;
+        tokio::time::timeout(patience, self.settle(clock, trace))
+            .await
+            .map_err(|_| Error::Timeout("an earlier exchange ends"))??;
+        self.primary.send(apdu.len()).map_err(|_| Error::Closed)?;
         self.request.clear();
         self.request.extend_from_slice(apdu);
         self.transmit(clock, trace).await
+    }
+
+    /// Takes the answer that nobody waited for out of the way.
+    async fn settle(&mut self, clock: Clock, trace: &mut Tracer) -> Result<(), Error> {
+        let mut dropped = Vec::new();
+        while !self.primary.is_idle() {
+            if !self.primary.is_connected() {
+                return Err(Error::Closed);
+            }
+            // Where an exchange was given up, the server is asked once more what it knows.
+            let _ = self.primary.poll();
+            self.run(&mut dropped, clock, trace).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn receive(

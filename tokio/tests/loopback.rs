@@ -1,0 +1,436 @@
+//! Client, listener and server over loopback: every framing, many clients at once.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cosem_objects::classes::{Data, ImageTransfer as Image, ProfileGeneric, Register, RowDeque};
+use cosem_objects::{
+    AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit,
+    Unit,
+};
+use dlms::SecurityContext;
+use dlms::client::{ClientConfig, Refusal};
+use dlms::server::{AssociationConfig, Event, Host};
+use dlms::xdlms::{AttributeDescriptor, Conformance, DataAccessResult, MethodDescriptor};
+use dlms_axdr::{Data as Value, Encoder};
+use dlms_hdlc::{ClientAddress, Parameters, SecondaryConfig, ServerAddress};
+use dlms_obis::LogicalName;
+use dlms_security::{
+    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, Secret, SecretKey,
+    SecuritySuite, StorageError, SystemTitle,
+};
+use dlms_tokio::{
+    Client, ClientOptions, Endpoint, Error, ErrorKind, Framing, Keys, Layer, Listener, ListenerFraming,
+    ProfileSelection, Provider, Server, ServerHost, ServerOptions, provider,
+};
+use tokio::io::AsyncWriteExt;
+
+const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
+const DEMAND: LogicalName = LogicalName::new(1, 0, 1, 7, 0, 255);
+const TEXT: LogicalName = LogicalName::new(0, 0, 128, 0, 0, 255);
+const PROFILE: LogicalName = LogicalName::new(1, 0, 99, 1, 0, 255);
+const SERVER_TITLE: SystemTitle = SystemTitle::from_octets(*b"ABC\0\0\0\0\x01");
+const CLIENT_TITLE: SystemTitle = SystemTitle::from_octets(*b"HES\0\0\0\0\x02");
+const EK: [u8; 16] = [1; 16];
+const AK: [u8; 16] = [2; 16];
+const PUBLIC: u16 = 16;
+const SECURE: u16 = 1;
+
+struct Device(Vec<Box<dyn Object + Send>>);
+
+impl LogicalDevice for Device {
+    fn object_count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn object(&self, index: usize) -> Option<&dyn Object> {
+        self.0.get(index).map(|object| &**object as &dyn Object)
+    }
+
+    fn object_mut(&mut self, index: usize) -> Option<&mut dyn Object> {
+        match self.0.get_mut(index) {
+            Some(object) => Some(&mut **object),
+            None => None,
+        }
+    }
+
+    fn attribute_access(&self, _: AssociationId, _: usize, _: i8) -> AccessRights {
+        AccessRights::READ | AccessRights::WRITE
+    }
+
+    fn method_access(&self, _: AssociationId, _: usize, _: i8) -> AccessRights {
+        AccessRights::INVOKE
+    }
+
+    fn is_visible(&self, _: AssociationId, _: usize) -> bool {
+        true
+    }
+
+    fn association_object(&self, _: AssociationId) -> Option<usize> {
+        None
+    }
+}
+
+#[derive(Default)]
+struct Counters(BTreeMap<u32, u32>);
+
+impl CounterStore for Counters {
+    fn reserve(&mut self, id: CounterId, ceiling: u32) -> Result<(), StorageError> {
+        self.0.insert(id.0, ceiling);
+        Ok(())
+    }
+}
+
+struct Meter {
+    device: Device,
+    associations: Vec<AssociationConfig>,
+    security: Vec<SecurityContext<Provider>>,
+    provider: Provider,
+    counters: Counters,
+    scratch: [u8; 256],
+    events: Vec<Event>,
+}
+
+impl ServerHost for Meter {
+    type Provider = Provider;
+
+    fn host(&mut self) -> Host<'_, Provider> {
+        Host {
+            device: &mut self.device,
+            system_title: SERVER_TITLE,
+            associations: &mut self.associations,
+            security: &mut self.security,
+            provider: &self.provider,
+            counters: &mut self.counters,
+            manufacturer: None,
+            scratch: &mut self.scratch,
+        }
+    }
+
+    fn event(&mut self, _peer: Option<SocketAddr>, event: Event) {
+        self.events.push(event);
+    }
+}
+
+fn meter(rows: u32) -> Arc<Mutex<Meter>> {
+    let columns = [
+        CaptureObjectDefinition::new(8, LogicalName::new(0, 0, 1, 0, 0, 255), 2),
+        CaptureObjectDefinition::new(3, ENERGY, 2),
+    ];
+    let mut profile =
+        ProfileGeneric::<RowDeque, 2>::new(PROFILE, RowDeque::new(rows), &columns, 900, rows).unwrap();
+    for row in 0..rows {
+        let mut octets = [0; 32];
+        let mut encoder = Encoder::new(&mut octets);
+        encoder.octets(&[2, 2, 9, 12, 0x07, 0xEA, 1, 5, 1]).unwrap();
+        encoder.octets(&[(row / 4 % 24) as u8, (row % 4 * 15) as u8, 0, 0, 0x80, 0, 0, 6]).unwrap();
+        encoder.u32(row).unwrap();
+        let row = encoder.written().to_vec();
+        cosem_objects::behaviour::Profile::store(&mut profile, &row).unwrap();
+    }
+    let association = |client_sap, mechanism, ciphered| AssociationConfig {
+        client_sap,
+        ciphered,
+        mechanism,
+        secret: Secret::empty(),
+        security: Some(0),
+        policy: if ciphered { Protection::all() } else { Protection::empty() },
+        conformance: Conformance::LOGICAL_NAME,
+        max_receive_pdu_size: 1024,
+        client_title: None,
+        accept_shared_counter: false,
+    };
+    let provider = provider();
+    let suite = SecuritySuite::Suite0;
+    let security = SecurityContext::new(
+        &provider,
+        suite,
+        SERVER_TITLE,
+        &SecretKey::new(suite, &EK).unwrap(),
+        AuthenticationKey::new(&AK).unwrap(),
+        CounterId(0),
+        0,
+    );
+    Arc::new(Mutex::new(Meter {
+        device: Device(vec![
+            Box::new(Register::new(
+                ENERGY,
+                5009u32,
+                ScalerUnit { scaler: -1, unit: Unit::ActiveEnergyWattHour },
+            )),
+            Box::new(Data::new(TEXT, OctetString::<4000>::new())),
+            Box::new(profile),
+            Box::new(Register::new(DEMAND, 7u32, ScalerUnit { scaler: 0, unit: Unit::ActivePowerWatt })),
+        ]),
+        associations: vec![
+            association(PUBLIC, AuthenticationMechanism::None, false),
+            association(SECURE, AuthenticationMechanism::Gmac, true),
+        ],
+        security: vec![security.unwrap()],
+        provider,
+        counters: Counters::default(),
+        scratch: [0; 256],
+        events: Vec::new(),
+    }))
+}
+
+/// A server with this framing; the client's endpoint.
+async fn serve(meter: &Arc<Mutex<Meter>>, options: ServerOptions) -> Endpoint {
+    let server = Server::bind("127.0.0.1:0", options, Arc::clone(meter)).await.unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    tokio::spawn(server.run());
+    Endpoint::Tcp(address)
+}
+
+async fn serve_udp(meter: &Arc<Mutex<Meter>>) -> Endpoint {
+    let server = Server::bind_udp("127.0.0.1:0", ServerOptions::wrapper(), Arc::clone(meter)).await.unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    tokio::spawn(server.run());
+    Endpoint::Udp(address)
+}
+
+fn hdlc_server() -> ServerOptions {
+    let mut config = SecondaryConfig::new(ServerAddress::one(1).unwrap());
+    config.limits = wide();
+    ServerOptions::hdlc(config)
+}
+
+fn wide() -> Parameters {
+    Parameters {
+        max_information_transmit: 256,
+        max_information_receive: 256,
+        window_transmit: 3,
+        window_receive: 3,
+    }
+}
+
+fn hdlc_client(client: u8) -> Framing {
+    Framing::hdlc_with(ClientAddress::new(client).unwrap(), ServerAddress::one(1).unwrap(), wide())
+}
+
+fn public(endpoint: Endpoint, framing: Framing) -> ClientOptions {
+    ClientOptions::new(endpoint, framing)
+        .with_association(ClientConfig { max_receive_pdu_size: 1024, ..ClientConfig::public() })
+}
+
+fn secure(endpoint: Endpoint, framing: Framing, counter: u32) -> ClientOptions {
+    let keys =
+        Keys::new(SecuritySuite::Suite0, CLIENT_TITLE, &EK, &AK, CounterId(1), counter, Counters::default());
+    ClientOptions::new(endpoint, framing)
+        .with_association(ClientConfig {
+            max_receive_pdu_size: 1024,
+            dedicated_key: true,
+            ..ClientConfig::hls_gmac()
+        })
+        .with_keys(keys.unwrap())
+}
+
+/// What a head-end does with a meter.
+async fn use_meter(mut client: Client, rows: u32) {
+    let scaler_unit = client.read(Register::SCALER_UNIT, ENERGY).await.unwrap();
+    assert_eq!(scaler_unit, ScalerUnit { scaler: -1, unit: Unit::ActiveEnergyWattHour });
+    assert_eq!(client.read(Register::VALUE, ENERGY).await.unwrap(), Value::DoubleLongUnsigned(5009));
+    let missing = AttributeDescriptor::new(3, TEXT, 2);
+    assert!(matches!(client.get(missing).await, Err(Error::DataAccess(DataAccessResult::ObjectUndefined))));
+
+    let text: Vec<u8> = (0..3000u32).map(|n| n as u8).collect();
+    let target = AttributeDescriptor::new(1, TEXT, 2);
+    client.set(target, &Value::OctetString(&text)).await.unwrap();
+    assert_eq!(client.get(target).await.unwrap().data(), Value::OctetString(&text));
+
+    let mut items = vec![AttributeDescriptor::new(3, ENERGY, 2).into(); 70];
+    items.push(missing.into());
+    items.push(target.into());
+    let values = client.get_list(&items).await.unwrap();
+    assert_eq!(values.len(), 72);
+    assert_eq!(values[69].as_ref().unwrap().data(), Value::DoubleLongUnsigned(5009));
+    assert_eq!(values[70], Err(DataAccessResult::ObjectUndefined));
+    assert_eq!(values[71].as_ref().unwrap().data(), Value::OctetString(&text));
+
+    let results = client.set_list(&[(target, &Value::OctetString(b"x")), (missing, &1u8)]).await.unwrap();
+    assert_eq!(results, [DataAccessResult::Success, DataAccessResult::ObjectUndefined]);
+    assert_eq!(client.invoke(MethodDescriptor::new(3, DEMAND, 1), Some(&0i8)).await.unwrap(), None);
+    assert!(matches!(client.invoke(MethodDescriptor::new(3, ENERGY, 9), None).await, Err(Error::Action(_))));
+
+    let mut profile = client.profile(PROFILE, &ProfileSelection::All).await.unwrap();
+    assert_eq!(profile.remaining(), rows as usize);
+    let mut seen = 0;
+    while let Some(row) = profile.next_row().await.unwrap() {
+        assert_eq!(row.get(1), Some(Value::DoubleLongUnsigned(seen)));
+        seen += 1;
+    }
+    assert_eq!(seen, rows);
+    // A profile that is not read to its end is in nobody's way.
+    let mut profile = client.profile(PROFILE, &ProfileSelection::All).await.unwrap();
+    profile.next_row().await.unwrap().unwrap();
+    let mut profile = client.profile(PROFILE, &ProfileSelection::entries(3, 5)).await.unwrap();
+    let mut entries = Vec::new();
+    while let Some(row) = profile.next_row().await.unwrap() {
+        entries.push(row.get(1).unwrap().to_octets());
+    }
+    assert_eq!(entries, [2u8, 3, 4].map(|row| vec![6, 0, 0, 0, row]));
+
+    client.release().await.unwrap();
+    client.associate().await.unwrap();
+    client.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn over_the_wrapper() {
+    let meter = meter(500);
+    let endpoint = serve(&meter, ServerOptions::wrapper()).await;
+    use_meter(Client::connect(public(endpoint.clone(), Framing::wrapper(PUBLIC, 1))).await.unwrap(), 500)
+        .await;
+    use_meter(Client::connect(secure(endpoint, Framing::wrapper(SECURE, 1), 0)).await.unwrap(), 500).await;
+    let events = &meter.lock().unwrap().events;
+    assert!(events.iter().any(|event| matches!(event, Event::Associated { .. })));
+}
+
+#[tokio::test]
+async fn over_hdlc() {
+    let meter = meter(100);
+    let endpoint = serve(&meter, hdlc_server()).await;
+    use_meter(Client::connect(public(endpoint.clone(), hdlc_client(16))).await.unwrap(), 100).await;
+    use_meter(Client::connect(secure(endpoint, hdlc_client(1), 0)).await.unwrap(), 100).await;
+}
+
+#[tokio::test]
+async fn over_udp() {
+    let meter = meter(100);
+    let endpoint = serve_udp(&meter).await;
+    use_meter(Client::connect(public(endpoint.clone(), Framing::wrapper(PUBLIC, 1))).await.unwrap(), 100)
+        .await;
+    use_meter(Client::connect(secure(endpoint, Framing::wrapper(SECURE, 1), 0)).await.unwrap(), 100).await;
+}
+
+#[tokio::test]
+async fn many_clients_at_once() {
+    let meter = meter(50);
+    let endpoint = serve(&meter, ServerOptions::wrapper()).await;
+    let clients: Vec<_> = (0..30)
+        .map(|_| {
+            let options = public(endpoint.clone(), Framing::wrapper(PUBLIC, 1));
+            tokio::spawn(async move {
+                let mut client = Client::connect(options).await.unwrap();
+                for _ in 0..20 {
+                    client.read(Register::VALUE, ENERGY).await.unwrap();
+                }
+                client.disconnect().await.unwrap();
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_silence_ends_them() {
+    let meter = meter(1);
+    let options = ServerOptions {
+        max_connections: 1,
+        inactivity_timeout: Duration::from_millis(300),
+        ..ServerOptions::wrapper()
+    };
+    let endpoint = serve(&meter, options).await;
+    let first = Client::connect(public(endpoint.clone(), Framing::wrapper(PUBLIC, 1))).await.unwrap();
+    // The second one waits for the first one's place, which silence frees.
+    let mut second = Client::connect(public(endpoint, Framing::wrapper(PUBLIC, 1))).await.unwrap();
+    second.read(Register::VALUE, ENERGY).await.unwrap();
+    drop(first);
+}
+
+#[tokio::test]
+async fn a_lost_counter_is_made_good() {
+    let meter = meter(1);
+    let endpoint = serve(&meter, ServerOptions::wrapper()).await;
+    let framing = Framing::wrapper(SECURE, 1);
+    Client::connect(secure(endpoint.clone(), framing, 500)).await.unwrap().disconnect().await.unwrap();
+    // The meter rejects the AARQ; where it tells the counter, the client follows.
+    let error = Client::connect(secure(endpoint.clone(), framing, 0)).await.err().map(|error| error.kind());
+    assert!(matches!(error, None | Some(ErrorKind::Refused)), "{error:?}");
+    Client::connect(secure(endpoint, framing, 2000)).await.unwrap().disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn errors_have_kinds() {
+    let meter = meter(1);
+    let endpoint = serve(&meter, ServerOptions::wrapper()).await;
+    // Nobody there.
+    let nobody = Endpoint::Tcp("127.0.0.1:1".into());
+    let error = Client::connect(public(nobody, Framing::wrapper(PUBLIC, 1))).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Link, "{error}");
+    // No such client.
+    let error = Client::connect(public(endpoint.clone(), Framing::wrapper(99, 1))).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(matches!(error, Error::Refused(Refusal::Rejected { .. })));
+    // A wrong key.
+    let mut options = secure(endpoint.clone(), Framing::wrapper(SECURE, 1), 0);
+    options.keys = Some(
+        Keys::new(SecuritySuite::Suite0, CLIENT_TITLE, &[9; 16], &AK, CounterId(1), 0, Counters::default())
+            .unwrap(),
+    );
+    let error = Client::connect(options).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Refused, "the server refuses first: {error}");
+    // No answer: another wPort than the server's.
+    let mut options = public(endpoint, Framing::wrapper(PUBLIC, 7));
+    options.association.response_timeout = Duration::from_millis(50);
+    options.retries = 1;
+    let error = Client::connect(options).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Link, "{error}");
+}
+
+#[tokio::test]
+async fn a_trace_sees_every_layer() {
+    let meter = meter(1);
+    let endpoint = serve(&meter, hdlc_server()).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let options = public(endpoint, hdlc_client(16)).with_trace(move |layer, direction, octets: &[u8]| {
+        sink.lock().unwrap().push((layer, direction, octets.to_vec()));
+    });
+    Client::connect(options).await.unwrap().disconnect().await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(
+        seen.iter().filter(|(layer, _, _)| *layer == Layer::Hdlc).all(|(_, _, octets)| octets[0] == 0x7E)
+    );
+    let apdus: Vec<u8> =
+        seen.iter().filter(|(layer, _, _)| *layer == Layer::Apdu).map(|(_, _, octets)| octets[0]).collect();
+    assert_eq!(apdus, [0x60, 0x61, 0x62, 0x63]);
+}
+
+#[tokio::test]
+async fn notifications_are_heard() {
+    let notification = [0x0F, 0, 0, 0, 1, 0, 2, 2, 9, 6, 0, 0, 25, 9, 0, 255, 6, 0, 0, 0x13, 0x91];
+    let mut wpdu = vec![0, 1, 0, 1, 0, 16, 0, notification.len() as u8];
+    wpdu.extend(notification);
+    let mut listener = Listener::bind_tcp("127.0.0.1:0", ListenerFraming::Wrapper).await.unwrap();
+    let mut meter = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    for piece in wpdu.repeat(3).chunks(7) {
+        meter.write_all(piece).await.unwrap();
+    }
+    for _ in 0..3 {
+        let mut received = listener.next().await.unwrap();
+        assert_eq!(received.apdu, notification);
+        let opened = received.open(&provider(), None, Protection::empty()).unwrap();
+        assert_eq!((opened.sender, opened.protection), (None, Protection::empty()));
+        assert!(received.open(&provider(), None, Protection::AUTHENTICATED).is_err());
+    }
+    let mut listener = Listener::bind_udp("127.0.0.1:0", ListenerFraming::Wrapper).await.unwrap();
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.send_to(b"noise", listener.local_addr().unwrap()).await.unwrap();
+    socket.send_to(&wpdu, listener.local_addr().unwrap()).await.unwrap();
+    assert_eq!(listener.next().await.unwrap().apdu, notification);
+    // HDLC, as a meter's customer port pushes it.
+    let frame: &[u8] = &[
+        0x7E, 0xA0, 0x19, 0x03, 0x03, 0x03, 0xE6, 0xE8, 0xE6, 0xE7, 0x00, 0xC2, 0x00, 0x00, 0x01, 0x00, 0x00,
+        0x60, 0x0B, 0x00, 0xFF, 0x02, 0x11, 0x07, 0x73, 0x75, 0x7E,
+    ];
+    let mut listener = Listener::stream(frame, ListenerFraming::Hdlc);
+    assert_eq!(listener.next().await.unwrap().apdu[0], 0xC2);
+    assert_eq!(listener.next().await, None);
+    let _ = std::any::type_name::<Image<(), 0>>();
+}
