@@ -66,7 +66,7 @@ pub(crate) struct DecodeArgs {
     pub(crate) lenient: bool,
     /// Octets, `-` for standard input, or `@FILE`: one message per line, `>` before what a client sends, `<` before
     /// what a meter sends to it
-    #[arg(value_name = "HEX", allow_hyphen_values = true)]
+    #[arg(value_name = "HEX")]
     pub(crate) input: Vec<String>,
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct SetArgs {
     #[arg(value_name = "CLASS:OBIS:ATTR")]
     pub(crate) attribute: Reference,
     /// Data in its JSON form, or a number or text of the type that the attribute has
-    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) value: String,
 }
 
@@ -151,7 +151,7 @@ pub(crate) struct InvokeArgs {
     #[arg(value_name = "CLASS:OBIS:METHOD")]
     pub(crate) method: Reference,
     /// Data in its JSON form, or a number or text of the type that the method takes; integer 0 if it is left out
-    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) value: Option<String>,
 }
 

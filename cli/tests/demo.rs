@@ -1,0 +1,24 @@
+//! The tour runs, and passes all its stops.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use common::{Directory, dlms};
+
+#[test]
+fn every_stop_of_the_tour() {
+    let state = Directory::new();
+    let tour = dlms(&state, ["demo"]).expect(0).stdout;
+    for stop in [
+        "HLS-GMAC",
+        "0-0:1.0.0*255",
+        "active energy import",
+        "The load profile of the last day",
+        "⣿",
+        "remote_disconnect done",
+        "supply off, disconnected",
+        "releases the association",
+    ] {
+        assert!(tour.contains(stop), "{stop:?} is missing in\n{tour}");
+    }
+}

@@ -1,0 +1,84 @@
+//! `dlms listen`: notifications in every framing, plain and protected.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use std::io::Write as _;
+use std::net::{TcpStream, UdpSocket};
+
+use common::{Directory, Running, command};
+use serde_json::Value;
+
+/// A data-notification with a double-long-unsigned.
+const APDU: [u8; 11] = [0x0F, 0, 0, 0, 1, 0, 0x06, 0, 0, 0x13, 0x91];
+
+fn listen(state: &Directory, address: &str, more: &[&str]) -> Running {
+    let mut command = command(state);
+    command.args(["--json", "listen", address]).args(more);
+    Running::start(&mut command, true)
+}
+
+fn heard(listening: Running) -> Vec<Value> {
+    let (code, text) = listening.finish();
+    assert_eq!(code, 0);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A check sequence as it is sent.
+fn check(octets: &[u8]) -> [u8; 2] {
+    dlms_hdlc::Crc::of(octets).to_le_bytes()
+}
+
+fn wrapped() -> Vec<u8> {
+    let mut octets = vec![0, 1, 0, 1, 0, 16, 0, APDU.len() as u8];
+    octets.extend(APDU);
+    octets
+}
+
+#[test]
+fn wrapper_hdlc_and_apdus_over_tcp() {
+    let state = Directory::new();
+    // UI frame from server 1 to client 16, with LLC.
+    let hdlc = [
+        &[0x7E, 0xA0, 0x17, 0x21, 0x03, 0x13][..],
+        &check(&[0xA0, 0x17, 0x21, 0x03, 0x13]),
+        &[0xE6, 0xE7, 0x00],
+        &APDU,
+    ]
+    .concat();
+    let hdlc = [&hdlc[..], &check(&hdlc[1..]), &[0x7E]].concat();
+    for octets in [wrapped(), hdlc, APDU.to_vec()] {
+        let listening = listen(&state, "127.0.0.1:0", &["--count", "1"]);
+        TcpStream::connect(&listening.address).unwrap().write_all(&octets).unwrap();
+        let heard = heard(listening);
+        assert_eq!(heard[0]["apdu"], "data-notification");
+        assert_eq!(heard[0]["data"]["double-long-unsigned"], 5009);
+        assert_eq!(heard[0]["security"], "none");
+    }
+}
+
+#[test]
+fn datagrams_of_several_meters() {
+    let state = Directory::new();
+    let listening = listen(&state, "udp://127.0.0.1:0", &["--count", "3"]);
+    for octets in [wrapped(), APDU.to_vec(), vec![0x0F, 0, 0]] {
+        let meter = UdpSocket::bind("127.0.0.1:0").unwrap();
+        meter.send_to(&octets, &listening.address).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let heard = heard(listening);
+    assert_eq!(heard.len(), 3);
+    assert_eq!(heard[0]["data"], heard[1]["data"]);
+    assert_eq!(heard[2]["error"]["layer"], "xdlms", "{}", heard[2]);
+}
+
+#[test]
+fn with_keys_plain_notifications_are_refused() {
+    let state = Directory::new();
+    let keys = ["--ek", "000102030405060708090a0b0c0d0e0f", "--ak", "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"];
+    let mut more = keys.to_vec();
+    more.extend(["--system-title", "4d4d4d0000000001", "--count", "1"]);
+    let listening = listen(&state, "127.0.0.1:0", &more);
+    TcpStream::connect(&listening.address).unwrap().write_all(&wrapped()).unwrap();
+    assert_eq!(heard(listening)[0]["error"]["layer"], "security");
+}
