@@ -6,7 +6,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cosem_objects::classes::{Data, ImageTransfer as Image, ProfileGeneric, Register, RowDeque};
+use cosem_objects::classes::{
+    ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Data,
+    ImageInfo, ImageStorage, ImageTransfer as Image, ProfileGeneric, Progress, Register, RowDeque,
+    XdlmsContextInfo,
+};
 use cosem_objects::{
     AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit,
     Unit,
@@ -14,7 +18,7 @@ use cosem_objects::{
 use dlms::SecurityContext;
 use dlms::client::{ClientConfig, Refusal};
 use dlms::server::{AssociationConfig, Event, Host};
-use dlms::xdlms::{AttributeDescriptor, Conformance, DataAccessResult, MethodDescriptor};
+use dlms::xdlms::{ActionResult, AttributeDescriptor, Conformance, DataAccessResult, MethodDescriptor};
 use dlms_axdr::{Data as Value, Encoder};
 use dlms_hdlc::{ClientAddress, Parameters, SecondaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
@@ -23,13 +27,14 @@ use dlms_security::{
     SecuritySuite, StorageError, SystemTitle,
 };
 use dlms_tokio::{
-    Client, ClientOptions, Endpoint, Error, ErrorKind, Framing, Keys, Layer, Listener, ListenerFraming,
-    ProfileSelection, Provider, Server, ServerHost, ServerOptions, provider,
+    Client, ClientOptions, Endpoint, Error, ErrorKind, Framing, ImageProgress, ImageTransfer, Keys, Layer,
+    Listener, ListenerFraming, ProfileSelection, Provider, Server, ServerHost, ServerOptions, provider,
 };
 use tokio::io::AsyncWriteExt;
 
 const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
 const DEMAND: LogicalName = LogicalName::new(1, 0, 1, 7, 0, 255);
+const IMAGE: LogicalName = LogicalName::new(0, 0, 44, 0, 0, 255);
 const TEXT: LogicalName = LogicalName::new(0, 0, 128, 0, 0, 255);
 const PROFILE: LogicalName = LogicalName::new(1, 0, 99, 1, 0, 255);
 const SERVER_TITLE: SystemTitle = SystemTitle::from_octets(*b"ABC\0\0\0\0\x01");
@@ -70,8 +75,55 @@ impl LogicalDevice for Device {
     }
 
     fn association_object(&self, _: AssociationId) -> Option<usize> {
-        None
+        Some(self.0.len() - 1)
     }
+}
+
+/// An image in memory. The first verification takes its time, and a write can fail.
+#[derive(Default)]
+struct Flash {
+    name: Vec<u8>,
+    octets: Vec<u8>,
+    writes: u32,
+    fails_at: Option<u32>,
+    active: bool,
+}
+
+impl ImageStorage for Flash {
+    fn begin(&mut self, identifier: &[u8], size: u32) -> Result<(), ActionResult> {
+        *self = Self { fails_at: self.fails_at, ..Self::default() };
+        self.name = identifier.to_vec();
+        self.octets = vec![0; size as usize];
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, octets: &[u8]) -> Result<(), ActionResult> {
+        self.writes += 1;
+        if self.fails_at == Some(self.writes) {
+            self.fails_at = None;
+            return Err(ActionResult::HardwareFault);
+        }
+        self.octets[offset as usize..][..octets.len()].copy_from_slice(octets);
+        Ok(())
+    }
+
+    fn verify(&mut self, _size: u32) -> Progress {
+        if self.octets == image() { Progress::Done } else { Progress::Failed }
+    }
+
+    fn activate(&mut self) -> Progress {
+        self.active = true;
+        Progress::Done
+    }
+
+    fn image_to_activate(&self, index: usize) -> Option<ImageInfo<'_>> {
+        let size = self.octets.len() as u32;
+        (index == 0).then_some(ImageInfo { size, identification: &self.name, signature: &[] })
+    }
+}
+
+fn image() -> Vec<u8> {
+    (0..5000u32).map(|n| (n * 7) as u8).collect()
 }
 
 #[derive(Default)]
@@ -163,7 +215,21 @@ fn meter(rows: u32) -> Arc<Mutex<Meter>> {
             )),
             Box::new(Data::new(TEXT, OctetString::<4000>::new())),
             Box::new(profile),
+            Box::new(Image::<Flash, 16>::new(IMAGE, Flash { fails_at: Some(20), ..Flash::default() }, 100)),
             Box::new(Register::new(DEMAND, 7u32, ScalerUnit { scaler: 0, unit: Unit::ActivePowerWatt })),
+            Box::new(AssociationLn::<1>::new(
+                LogicalName::new(0, 0, 40, 0, 1, 255),
+                1,
+                AssociationId(0),
+                AssociatedPartnersId { client_sap: 16, server_sap: 1 },
+                ApplicationContextName(1),
+                AuthenticationMechanismName(0),
+                XdlmsContextInfo {
+                    conformance: Conformance::LOGICAL_NAME.octets(),
+                    max_receive_pdu_size: 1024,
+                    max_send_pdu_size: 1024,
+                },
+            )),
         ]),
         associations: vec![
             association(PUBLIC, AuthenticationMechanism::None, false),
@@ -432,5 +498,49 @@ async fn notifications_are_heard() {
     let mut listener = Listener::stream(frame, ListenerFraming::Hdlc);
     assert_eq!(listener.next().await.unwrap().apdu[0], 0xC2);
     assert_eq!(listener.next().await, None);
-    let _ = std::any::type_name::<Image<(), 0>>();
+}
+
+#[tokio::test]
+async fn objects_are_listed_with_their_rights() {
+    let meter = meter(1);
+    let endpoint = serve(&meter, ServerOptions::wrapper()).await;
+    let mut client = Client::connect(public(endpoint, Framing::wrapper(PUBLIC, 1))).await.unwrap();
+    let objects = client.object_list().await.unwrap();
+    assert_eq!(objects.len(), 6);
+    let energy = objects.iter().find(|object| object.logical_name == ENERGY).unwrap();
+    assert_eq!((energy.class_id, energy.version), (3, 0));
+    assert_eq!(energy.attribute_rights(2, 1), Some(AccessRights::READ | AccessRights::WRITE));
+    assert_eq!(energy.method_rights(1, 1), Some(AccessRights::INVOKE));
+    assert_eq!(energy.attribute_rights(9, 1), None);
+}
+
+#[tokio::test]
+async fn an_image_is_transferred_and_gone_on_with() {
+    let meter = meter(1);
+    let endpoint = serve(&meter, ServerOptions::wrapper()).await;
+    let mut client = Client::connect(secure(endpoint, Framing::wrapper(SECURE, 1), 0)).await.unwrap();
+    let image = image();
+    let mut transfer = ImageTransfer { activate: true, ..ImageTransfer::new(b"FW202601", &image) };
+    let mut steps = Vec::new();
+    // The nineteenth block is the last that the meter keeps at first.
+    let error = client.image_transfer(&transfer, |step| steps.push(step)).await.err().unwrap();
+    assert!(matches!(error, Error::Action(ActionResult::HardwareFault)), "{error}");
+    assert_eq!(steps.last(), Some(&ImageProgress::Transferred { blocks: 19, of: 50 }));
+    transfer.resume = true;
+    steps.clear();
+    client.image_transfer(&transfer, |step| steps.push(step)).await.unwrap();
+    assert_eq!(steps[0], ImageProgress::Initiated { blocks: 50, block_size: 100, first: 19 });
+    assert_eq!(
+        steps[steps.len() - 4..],
+        [
+            ImageProgress::Verifying,
+            ImageProgress::Verified,
+            ImageProgress::Activating,
+            ImageProgress::Activated
+        ]
+    );
+    // A bad image is found out.
+    let bad = vec![0; 5000];
+    let error = client.image_transfer(&ImageTransfer::new(b"BAD", &bad), |_| ()).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
 }
