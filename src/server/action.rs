@@ -36,6 +36,8 @@ pub(super) struct OutgoingResponse {
 
 /// `00 01 00`: success, a return value is there, and it is Data.
 const WITH_DATA: [u8; 3] = [0x00, 0x01, 0x00];
+/// The octets of a result without a return value.
+const WITHOUT_DATA: usize = 2;
 
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     pub(super) fn action(
@@ -64,7 +66,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let transfer = core::mem::replace(&mut association.transfer, Transfer::None);
         let storage = storage.as_mut();
         let mut invocation = Invocation {
-            requester: Requester { association: association.id, protection: request.protection },
+            requester: Requester::new(host, association.id, request.protection),
             events,
             response: Protection::empty(),
         };
@@ -185,19 +187,22 @@ impl Invocation<'_> {
         parameter: Data<'_>,
         room: &mut [u8],
     ) -> Result<usize, Failure> {
-        let (head, value) = room.split_at_mut_checked(WITH_DATA.len()).ok_or(Failure::TOO_LONG)?;
+        if room.len() < WITHOUT_DATA {
+            return Err(Failure::TOO_LONG);
+        }
+        let value = room.get_mut(WITH_DATA.len()..).unwrap_or(&mut []);
         match self.invoke(host, method, parameter, value) {
             Ok(0) => {
-                head[..2].copy_from_slice(&[0x00, 0x00]);
-                Ok(2)
+                room[..WITHOUT_DATA].copy_from_slice(&[0x00, 0x00]);
+                Ok(WITHOUT_DATA)
             }
             Ok(length) => {
-                head.copy_from_slice(&WITH_DATA);
+                room[..WITH_DATA.len()].copy_from_slice(&WITH_DATA);
                 Ok(WITH_DATA.len() + length)
             }
             Err(result) => {
-                head[..2].copy_from_slice(&[result.code(), 0x00]);
-                Ok(2)
+                room[..WITHOUT_DATA].copy_from_slice(&[result.code(), 0x00]);
+                Ok(WITHOUT_DATA)
             }
         }
     }
@@ -213,8 +218,15 @@ impl Invocation<'_> {
         let mut encoder = Encoder::new(room);
         encoder.length(count)?;
         let mut end = encoder.len();
+        // Room for the result of each is kept, so that nothing is invoked that could not be answered.
+        let mut kept = count.saturating_mul(WITHOUT_DATA);
+        if encoder.remaining() < kept {
+            return Err(Failure::TOO_LONG);
+        }
         for (method, parameter) in items {
-            let room = room.get_mut(end..).ok_or(Failure::TOO_LONG)?;
+            kept = kept.saturating_sub(WITHOUT_DATA);
+            let limit = room.len().saturating_sub(kept);
+            let room = room.get_mut(end..limit).ok_or(Failure::TOO_LONG)?;
             end += self.run(host, &method, parameter, room)?;
         }
         Ok(end)

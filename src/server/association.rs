@@ -13,7 +13,7 @@ use dlms_security::{AuthenticationMechanism, CryptoProvider, Protection, Secret,
 use super::AssociationConfig;
 use super::event::{Event, RefusalReason};
 use super::hls::Challenges;
-use super::session::{Association, Host, Session, State, Transfer};
+use super::session::{Association, Host, Initiation, Session, State, Transfer};
 use crate::ProtectionError;
 use crate::acse::{
     Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
@@ -56,7 +56,6 @@ impl Refusal {
 struct Accepted<P: CryptoProvider> {
     association: Association<P>,
     challenges: Option<Challenges>,
-    envelope: Option<Envelope>,
     response_allowed: bool,
 }
 
@@ -93,17 +92,15 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 error: None,
             });
         }
-        let (index, config) = host
-            .associations
-            .iter()
-            .enumerate()
+        let (index, config) = (0..=u8::MAX)
+            .zip(host.associations.iter())
             .find(|(_, config)| config.client_sap == self.client_sap)
             .filter(|(_, config)| aarq.application_context_name == config.application_context_name())
             .ok_or(Refusal::user(
                 RefusalReason::ApplicationContext,
                 UserDiagnostic::ApplicationContextNameNotSupported,
             ))?;
-        let id = AssociationId(index as u8);
+        let id = AssociationId(index);
         let client_title = client_title(&aarq, config, host.system_title)?;
         let authentication_value = check_authentication(&aarq, config, &host.secret(id))?;
         let challenges = if config.mechanism.is_hls() {
@@ -116,21 +113,21 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let user_information = aarq.user_information.ok_or(Refusal::PROTECTION)?;
         let information = position(apdu, user_information);
         let ciphered = config.ciphered;
-        let mut envelope = None;
+        let mut initiation = Initiation::default();
         let mut initiate = information.clone();
         if ciphered {
             let (Some(context), Some(title)) = (config.security, client_title) else {
                 return Err(Refusal::PROTECTION);
             };
-            let full = Protection::AUTHENTICATED | Protection::ENCRYPTED;
+            let required = config.policy | Protection::AUTHENTICATED;
             let opened = host.security[context]
-                .open(host.provider, None, title, full, &mut apdu[information.clone()])
+                .open(host.provider, None, title, required, &mut apdu[information.clone()])
                 .map_err(|error| {
                     self.events.push(Event::SecurityViolation { error });
                     Refusal::PROTECTION
                 })?;
             self.events.push(Event::WindowMoved { security: context, peer: title });
-            envelope = opened.envelope;
+            initiation = Initiation { envelope: opened.envelope, protection: opened.protection };
             initiate = information.start + opened.apdu.start..information.start + opened.apdu.end;
         }
         let mut reader = Reader::new(&apdu[initiate]);
@@ -138,11 +135,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             .and_then(|initiate| reader.finish().map(|()| initiate))
             .map_err(|_| Refusal::user(RefusalReason::Malformed, UserDiagnostic::NoReasonGiven))?;
 
-        let config = &host.associations[index];
+        let config = &host.associations[usize::from(index)];
         let conformance = negotiate(&initiate, config)?;
         let dedicated = match (initiate.dedicated_key, config.security) {
             (None, _) => None,
-            (Some(key), Some(context)) if ciphered => {
+            (Some(key), Some(context)) if initiation.protection == Protection::AUTHENTICATED_ENCRYPTED => {
                 let suite = host.security[context].suite();
                 let key = SecretKey::new(suite, key).map_err(|_| Refusal::PROTECTION)?;
                 Some(DedicatedKey::new(host.provider, suite, &key).map_err(|_| Refusal::PROTECTION)?)
@@ -159,10 +156,10 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 },
                 client_title,
                 dedicated,
+                initiation,
                 transfer: Transfer::None,
             },
             challenges,
-            envelope,
             response_allowed: initiate.response_allowed,
         })
     }
@@ -174,13 +171,14 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         accepted: Accepted<P>,
         out: &mut [u8],
     ) -> Option<Range<usize>> {
-        let Accepted { association, challenges, envelope, response_allowed } = accepted;
+        let Accepted { association, challenges, response_allowed } = accepted;
         let config = &host.associations[usize::from(association.id.0)];
         let own_title = config.needs_titles().then_some(host.system_title);
         let mechanism = config.mechanism;
         let application_context_name = config.application_context_name();
         let mut initiate = [0; HEADROOM + InitiateResponse::MAX_LENGTH + TAILROOM];
-        let initiate_range = seal_initiate_response(host, &association, envelope, &mut initiate)?;
+        let initiate_range =
+            seal_initiate_response(host, &association, association.initiation.envelope, &mut initiate)?;
         let aare = Aare {
             application_context_name,
             result: AssociateResult::Accepted,
@@ -226,15 +224,16 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         if let Some((context, title)) =
             config.security.zip(association.client_title).filter(|_| config.ciphered)
         {
-            let full = Protection::AUTHENTICATED | Protection::ENCRYPTED;
+            let required = association.initiation.protection;
             let opened = match request.user_information.map(|information| position(apdu, information)) {
                 Some(range) => {
-                    host.security[context].open(host.provider, None, title, full, &mut apdu[range])
+                    host.security[context].open(host.provider, None, title, required, &mut apdu[range])
                 }
                 None => Err(ProtectionError::Required),
             };
             match opened {
                 Ok(opened) => {
+                    self.events.push(Event::WindowMoved { security: context, peer: title });
                     let range = seal_initiate_response(host, association, opened.envelope, &mut initiate)?;
                     user_information = Some(&initiate[range]);
                 }
@@ -355,8 +354,8 @@ fn seal_initiate_response<P: CryptoProvider>(
     let Some((context, envelope)) = config.security.zip(envelope) else {
         return Some(plain);
     };
-    let full = Protection::AUTHENTICATED | Protection::ENCRYPTED;
-    host.security[context].seal(host.provider, host.counters, None, envelope, full, buffer, plain).ok()
+    let protection = association.initiation.protection;
+    host.security[context].seal(host.provider, host.counters, None, envelope, protection, buffer, plain).ok()
 }
 
 /// Where `part`, which is a part of `whole`, lies in it.

@@ -72,6 +72,12 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let mut encoder = Encoder::new(out);
         match exchange_proofs(host, &association, &challenges, request, parameters) {
             Ok(proof) => {
+                let config = &host.associations[usize::from(association.id.0)];
+                if let Some((security, peer)) = config.security.zip(association.client_title)
+                    && config.mechanism == AuthenticationMechanism::Gmac
+                {
+                    self.events.push(Event::WindowMoved { security, peer });
+                }
                 self.events.push(Event::Associated { association: association.id });
                 self.state = State::Associated(association);
                 encoder.octets(&[0xC7, 0x01, invoke_id.0, 0x00, 0x01, 0x00, 0x09])?;

@@ -2,8 +2,9 @@
 
 use cosem_objects::{AccessRights, ActionResult, AssociationId, DataAccessResult, LogicalDevice};
 use dlms_obis::LogicalName;
-use dlms_security::Protection;
+use dlms_security::{CryptoProvider, Protection};
 
+use super::session::Host;
 use crate::xdlms::{AttributeDescriptor, MethodDescriptor};
 
 const ASSOCIATION_LN: u16 = 15;
@@ -14,6 +15,8 @@ const CURRENT_ASSOCIATION: LogicalName = LogicalName::new(0, 0, 40, 0, 0, 255);
 pub(super) struct Requester {
     pub(super) association: AssociationId,
     pub(super) protection: Protection,
+    /// Whether responses can be protected at all.
+    is_ciphered: bool,
 }
 
 /// An item that may be accessed.
@@ -25,6 +28,15 @@ pub(super) struct Granted {
 }
 
 impl Requester {
+    pub(super) fn new<P: CryptoProvider>(
+        host: &Host<'_, P>,
+        association: AssociationId,
+        protection: Protection,
+    ) -> Self {
+        let is_ciphered = host.associations[usize::from(association.0)].ciphered;
+        Self { association, protection, is_ciphered }
+    }
+
     /// The object of an attribute that may be accessed with `wanted`, which is READ or WRITE.
     pub(super) fn attribute(
         self,
@@ -75,6 +87,6 @@ impl Requester {
         let mut response = Protection::empty();
         response.set(Protection::AUTHENTICATED, rights.contains(AccessRights::AUTHENTICATED_RESPONSE));
         response.set(Protection::ENCRYPTED, rights.contains(AccessRights::ENCRYPTED_RESPONSE));
-        Some(response)
+        (response.is_empty() || self.is_ciphered).then_some(response)
     }
 }

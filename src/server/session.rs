@@ -87,7 +87,21 @@ pub(super) struct Association<P: CryptoProvider> {
     pub(super) client_max_receive_pdu_size: usize,
     pub(super) client_title: Option<SystemTitle>,
     pub(super) dedicated: Option<DedicatedKey<P>>,
+    pub(super) initiation: Initiation,
     pub(super) transfer: Transfer,
+}
+
+/// How the InitiateRequest was protected: its response and the release are protected alike.
+#[derive(Clone, Copy)]
+pub(super) struct Initiation {
+    pub(super) envelope: Option<Envelope>,
+    pub(super) protection: Protection,
+}
+
+impl Default for Initiation {
+    fn default() -> Self {
+        Self { envelope: None, protection: Protection::empty() }
+    }
 }
 
 /// The long value that is under way.
@@ -146,6 +160,10 @@ impl From<dlms_axdr::BufferFull> for Failure {
         Self::TOO_LONG
     }
 }
+
+/// Nothing is executed if the client, or the transmit buffer, has no room for the longest plain response that says no
+/// more than whether a request succeeded: set-response-last-datablock.
+const SHORTEST_ROOM: usize = 8;
 
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     /// A session for the client with this service access point, not associated yet.
@@ -264,8 +282,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let plain = apdu.get(opened.apdu.clone()).unwrap_or(&[]);
         let request = Request { apdu: plain, protection: opened.protection, opened: &opened };
         let room = association.plain_room(host, &opened, out.len());
-        let target = out.get_mut(HEADROOM..HEADROOM + room)?;
         let confirmed = self.answers_unconfirmed || is_confirmed(plain);
+        let Some(target) = out.get_mut(HEADROOM..HEADROOM + room).filter(|_| room >= SHORTEST_ROOM) else {
+            let Failure(state_error, service_error) = Failure::TOO_LONG;
+            return confirmed.then(|| exception(out, state_error, service_error)).flatten();
+        };
         let answer = match self.dispatch(host, &request, target) {
             Ok(reply) if confirmed => self.seal(host, &opened, reply, out),
             Err(Failure(state_error, service_error)) if confirmed => {

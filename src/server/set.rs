@@ -11,6 +11,9 @@ use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
 use crate::transfer::TransferError;
 use crate::xdlms::{AttributeDescriptorWithSelection, Conformance, SET_RESPONSE, SetRequest, SetResponse};
 
+/// The octets of a block number.
+const BLOCK_NUMBER: usize = 4;
+
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     pub(super) fn set(
         &mut self,
@@ -37,7 +40,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let transfer = core::mem::replace(&mut association.transfer, Transfer::None);
         let storage = storage.as_mut();
         let mut write = Writing {
-            requester: Requester { association: association.id, protection: request.protection },
+            requester: Requester::new(host, association.id, request.protection),
             events,
             response: Protection::empty(),
         };
@@ -51,6 +54,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             SetRequest::WithList { invoke_id, attributes, values } => {
                 encoder.octets(&[SET_RESPONSE, 0x05, invoke_id.0])?;
                 encoder.length(values.len())?;
+                expect_room(&encoder, values.len())?;
                 for (item, value) in attributes.iter().zip(values.iter()) {
                     encoder.u8(write.attribute(host, &item, value).code())?;
                 }
@@ -109,6 +113,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     }
 }
 
+/// Nothing is written that could not be answered.
+fn expect_room(encoder: &Encoder<'_>, octets: usize) -> Result<(), Failure> {
+    if encoder.remaining() < octets { Err(Failure::TOO_LONG) } else { Ok(()) }
+}
+
 /// What the writes of one request share.
 struct Writing<'w> {
     requester: Requester,
@@ -126,6 +135,7 @@ impl Writing<'_> {
         encoder: &mut Encoder<'_>,
     ) -> Result<(), Failure> {
         encoder.length(whole.count)?;
+        expect_room(encoder, whole.count.saturating_add(BLOCK_NUMBER))?;
         for _ in 0..whole.count {
             let item = AttributeDescriptorWithSelection::decode(&mut whole.descriptors)?;
             let value = Data::decode(&mut whole.values)?;
