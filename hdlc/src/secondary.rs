@@ -44,7 +44,7 @@
 //! // Sleep until `deframer.poll_timeout()`, `link.poll_timeout()` or the next octet; then:
 //! deframer.handle_timeout(now);
 //! link.handle_timeout(now);
-//! # assert_eq!(sent, 9 + 27);
+//! # assert_eq!(sent, 32 + 27);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
