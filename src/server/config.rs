@@ -33,6 +33,22 @@ pub struct AssociationConfig {
 }
 
 impl AssociationConfig {
+    /// An association without authentication and ciphering; a base for others. The public client has the address 16.
+    pub fn public(client_sap: u16) -> Self {
+        Self {
+            client_sap,
+            ciphered: false,
+            mechanism: AuthenticationMechanism::None,
+            secret: Secret::empty(),
+            security: None,
+            policy: Protection::empty(),
+            conformance: Self::SUPPORTED,
+            max_receive_pdu_size: 1024,
+            client_title: None,
+            accept_shared_counter: false,
+        }
+    }
+
     /// The services that this server has. What is configured beyond them is not offered.
     pub const SUPPORTED: Conformance = Conformance::GENERAL_PROTECTION
         .union(Conformance::BLOCK_TRANSFER_WITH_GET_OR_READ)
