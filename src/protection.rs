@@ -329,13 +329,14 @@ impl<P: CryptoProvider> SecurityContext<P> {
         let plain = protector.unprotect(peer, &[], content)?;
         let plain_length = plain.len();
         let inner_tag = plain.first().copied();
+        // The outer tag is not covered by the authentication tag: who changes it must not use up the counter.
+        if parsed.inner_tag.is_some_and(|announced| inner_tag != Some(announced)) {
+            return Err(ProtectionError::WrongService);
+        }
         match (parsed.envelope.key, dedicated) {
             (KeyClass::Global, _) => self.unicast.windows.accept(peer, header.counter)?,
             (KeyClass::Dedicated, Some(dedicated)) => dedicated.window.accept(header.counter),
             (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
-        }
-        if parsed.inner_tag.is_some_and(|announced| inner_tag != Some(announced)) {
-            return Err(ProtectionError::WrongService);
         }
         let start = parsed.content.start + SecurityHeader::LENGTH;
         Ok(Opened {

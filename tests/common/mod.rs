@@ -62,6 +62,9 @@ impl CounterStore for Counters {
 pub struct Device {
     pub objects: Vec<Box<dyn Object>>,
     pub associations: usize,
+    /// Rights to attributes and methods that differ from the usual ones.
+    pub attribute_rights: Vec<(LogicalName, i8, AccessRights)>,
+    pub method_rights: Vec<(LogicalName, i8, AccessRights)>,
 }
 
 impl LogicalDevice for Device {
@@ -81,15 +84,21 @@ impl LogicalDevice for Device {
     }
 
     fn attribute_access(&self, _association: AssociationId, index: usize, attribute: i8) -> AccessRights {
-        match (self.objects[index].logical_name(), attribute) {
+        let name = self.objects[index].logical_name();
+        if let Some((_, _, rights)) = self.attribute_rights.iter().find(|r| (r.0, r.1) == (name, attribute)) {
+            return *rights;
+        }
+        match (name, attribute) {
             (ENERGY, 2) => AccessRights::READ,
             (_, 1) => AccessRights::READ,
             _ => AccessRights::READ | AccessRights::WRITE,
         }
     }
 
-    fn method_access(&self, _association: AssociationId, _index: usize, _method: i8) -> AccessRights {
-        AccessRights::INVOKE
+    fn method_access(&self, _association: AssociationId, index: usize, method: i8) -> AccessRights {
+        let name = self.objects[index].logical_name();
+        let rights = self.method_rights.iter().find(|rights| (rights.0, rights.1) == (name, method));
+        rights.map_or(AccessRights::INVOKE, |rights| rights.2)
     }
 
     fn is_visible(&self, association: AssociationId, index: usize) -> bool {
@@ -177,7 +186,12 @@ impl Meter {
             SecurityContext::new(&provider, suite, SERVER_TITLE, &key, authentication_key, id, 0).unwrap()
         });
         Self {
-            device: Device { objects, associations: associations.len() },
+            device: Device {
+                objects,
+                associations: associations.len(),
+                attribute_rights: Vec::new(),
+                method_rights: Vec::new(),
+            },
             associations,
             security: security.into(),
             provider,
