@@ -323,3 +323,24 @@ fn a_lost_counter_is_told() {
     let text = stale.associate().text;
     assert!(text.starts_with("Refused(Rejected"), "{text}");
 }
+
+#[test]
+fn the_general_envelope_is_proposed_where_it_is_wanted() {
+    let server = config(Mechanism::Gmac, Some(SecuritySuite::Suite0));
+    let client = ClientConfig {
+        conformance: ClientConfig::public().conformance,
+        general_protection: true,
+        ..client_config(&server, Mechanism::Gmac)
+    };
+    let mut pair = Pair::new(server, client);
+    assert!(pair.associate().text.starts_with("Associated"));
+    let attribute = attribute(3, ENERGY, 2).into();
+    let mut first = 0;
+    pair.request(|client, env, out| {
+        let range = client.get(env, attribute, out)?;
+        first = out[range.start];
+        Ok(range)
+    })
+    .unwrap();
+    assert_eq!(first, 0xDB);
+}

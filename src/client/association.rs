@@ -20,8 +20,8 @@ use crate::acse::{
 use crate::handshake::Handshake;
 use crate::protection::{DedicatedKey, Envelope, HEADROOM, Opened, TAILROOM};
 use crate::xdlms::{
-    ActionRequest, ActionResponse, ActionResult, ConfirmedServiceError, GetDataResult, InitiateRequest,
-    InitiateResponse, MethodDescriptor,
+    ActionRequest, ActionResponse, ActionResult, ConfirmedServiceError, Conformance, GetDataResult,
+    InitiateRequest, InitiateResponse, MethodDescriptor,
 };
 
 const DLMS_VERSION: u8 = 6;
@@ -216,6 +216,14 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         Ok(Some(own))
     }
 
+    /// The services that are proposed: those configured, and what the configured envelope needs.
+    fn proposal(&self) -> Conformance {
+        match self.config.general_protection {
+            true => self.config.conformance | Conformance::GENERAL_PROTECTION,
+            false => self.config.conformance,
+        }
+    }
+
     /// Whether both system titles must be known: for the nonces of ciphering and for mechanisms 5 to 7.
     fn needs_titles(&self) -> bool {
         self.config.ciphered || self.config.mechanism.needs_titles()
@@ -290,7 +298,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         if size != 0 && size < SHORTEST_PDU {
             return Err(Refusal::Initiate("server-max-receive-pdu-size"));
         }
-        self.agreement.conformance = response.negotiated_conformance & self.config.conformance;
+        self.agreement.conformance = response.negotiated_conformance & self.proposal();
         self.agreement.server_max_receive_pdu_size = size;
         Ok(())
     }
@@ -405,7 +413,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             response_allowed: true,
             proposed_quality_of_service: None,
             proposed_dlms_version_number: DLMS_VERSION,
-            proposed_conformance: self.config.conformance,
+            proposed_conformance: self.proposal(),
             client_max_receive_pdu_size: self.config.max_receive_pdu_size,
         };
         request.encode(&mut encoder)?;
