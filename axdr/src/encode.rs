@@ -429,7 +429,7 @@ macro_rules! structures {
                     return Err(MISMATCH);
                 }
                 let mut elements = elements.iter();
-                Ok(($($field::from_data(elements.next().ok_or(MISMATCH)?)?,)*))
+                Ok(($(elements.next_value::<$field>(MISMATCH)?,)*))
             }
         }
     )*};

@@ -246,6 +246,12 @@ impl<'b> Encoder<'b> {
         if length < 0x80 {
             return self.u8(length as u8);
         }
+        self.long_length(length)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long_length(&mut self, length: usize) -> Result<(), BufferFull> {
         let [a, b, c, d] = (length as u32).to_be_bytes();
         match length {
             0..=0xFF => self.parts([], [0x81, d]),

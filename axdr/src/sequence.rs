@@ -125,6 +125,17 @@ impl<'a> IntoIterator for Sequence<'a> {
     }
 }
 
+impl<'a> Elements<'a> {
+    /// The next element as a value of a type of its own; the mismatch if there is none.
+    ///
+    /// # Errors
+    /// There is no element left, or it is of another type.
+    #[inline(never)]
+    pub fn next_value<T: FromData<'a>>(&mut self, mismatch: TypeMismatch) -> Result<T, TypeMismatch> {
+        T::from_data(self.next().ok_or(mismatch)?)
+    }
+}
+
 impl<'a> Iterator for Elements<'a> {
     type Item = Data<'a>;
 

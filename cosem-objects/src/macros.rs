@@ -255,7 +255,7 @@ macro_rules! structure {
                 }
                 let mut fields = fields.iter();
                 Ok(Self {
-                    $($field: dlms_axdr::FromData::from_data(fields.next().ok_or(mismatch)?)?,)*
+                    $($field: fields.next_value(mismatch)?,)*
                 })
             }
         }

@@ -25,9 +25,13 @@ macro_rules! units {
 
             /// The code on the wire.
             pub const fn code(self) -> u8 {
+                if let Self::Unassigned(code) = self {
+                    return code;
+                }
+                // All arms are constants, so that this is a table.
                 match self {
                     $(Self::$variant => $code,)*
-                    Self::Unassigned(code) => code,
+                    Self::Unassigned(_) => 0,
                 }
             }
 

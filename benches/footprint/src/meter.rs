@@ -137,6 +137,7 @@ impl LogicalDevice for Device {
 }
 
 impl Meter {
+    #[inline(never)]
     pub fn new() -> Self {
         let provider = provider();
         let security = keys(&provider);
