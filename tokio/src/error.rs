@@ -85,7 +85,7 @@ pub enum Error {
     Security(#[from] SecurityError),
 }
 
-/// What kind of trouble an [`Error`] is.
+/// What kind of trouble an [`Error`](enum@Error) is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The caller's.
