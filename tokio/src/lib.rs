@@ -21,7 +21,8 @@ mod server;
 mod trace;
 
 pub use client::{
-    Client, ImageProgress, ImageTransfer, Notification, ObjectListElement, Profile, ProfileSelection, Value,
+    Client, ImageProgress, ImageTransfer, Notification, ObjectListElement, Profile, ProfileSelection,
+    RemoteRegister, Value,
 };
 pub use counters::FileCounterStore;
 pub use dlms;

@@ -299,6 +299,9 @@ async fn use_meter(mut client: Client, rows: u32) {
     let scaler_unit = client.read(Register::SCALER_UNIT, ENERGY).await.unwrap();
     assert_eq!(scaler_unit, ScalerUnit { scaler: -1, unit: Unit::ActiveEnergyWattHour });
     assert_eq!(client.read(Register::VALUE, ENERGY).await.unwrap(), Value::DoubleLongUnsigned(5009));
+    assert_eq!(client.register(ENERGY).value().await.unwrap().to_string(), "500.9 Wh");
+    let nowhere = client.extended_register(ENERGY).value().await.unwrap_err();
+    assert!(matches!(nowhere, Error::DataAccess(DataAccessResult::ObjectUndefined)), "{nowhere}");
     let missing = AttributeDescriptor::new(3, TEXT, 2);
     assert!(matches!(client.get(missing).await, Err(Error::DataAccess(DataAccessResult::ObjectUndefined))));
 

@@ -20,6 +20,7 @@ mod exchange;
 mod image;
 mod object_list;
 mod profile;
+mod register;
 mod services;
 mod value;
 
@@ -37,6 +38,7 @@ pub use exchange::Notification;
 pub use image::{ImageProgress, ImageTransfer};
 pub use object_list::ObjectListElement;
 pub use profile::{Profile, ProfileSelection};
+pub use register::RemoteRegister;
 pub use value::Value;
 
 use crate::options::{ClientOptions, Framing, no_store};
