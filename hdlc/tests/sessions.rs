@@ -252,7 +252,8 @@ fn addressing_variants() {
 #[test]
 fn the_calling_device_answers_from_its_real_address() {
     let own = ServerAddress::two(1, 0x11).unwrap();
-    let mut server = server(SecondaryConfig { calling_device: true, states_defaults: false, ..SecondaryConfig::new(own) });
+    let mut server =
+        server(SecondaryConfig { calling_device: true, states_defaults: false, ..SecondaryConfig::new(own) });
     let calling = ServerAddress::two(1, 0x7E).unwrap();
     let mut client = Primary::new(PrimaryConfig::new(ClientAddress::MANAGEMENT, calling), vec![0; 64]);
     client.connect();
