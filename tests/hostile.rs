@@ -5,13 +5,19 @@ mod common;
 #[path = "common/peer.rs"]
 mod peer;
 
-use common::{CLIENT_TITLE, ENERGY, HIDDEN, LONG_TEXT, Link, SERVER_TITLE, config, to_hex, unhex};
+use core::time::Duration;
+
+use common::{
+    CLIENT_TITLE, ENERGY, HIDDEN, LONG_TEXT, Link, Meter, Provider, SERVER_TITLE, config, to_hex, unhex,
+};
 use cosem_objects::{AccessRights, AssociationId, Context};
-use dlms::server::{AssociationConfig, Event, RefusalReason, Session};
+use dlms::server::{AssociationConfig, Event, HdlcServer, RefusalReason, Session, WrapperServer};
 use dlms_axdr::Encoder;
+use dlms_hdlc::{SecondaryConfig, ServerAddress};
 use dlms_security::{
     AuthenticationMechanism, Protection, RustCrypto, SecurityControl, SecuritySuite, SystemTitle,
 };
+use dlms_wrapper::WPort;
 use peer::{CTOS, Form, Peer, stoc};
 use proptest::prelude::*;
 
@@ -262,6 +268,26 @@ fn only_what_the_policy_asks_for_opens_an_association() {
         peer.counter = 71;
         peer.associate(&mut link);
     }
+}
+
+/// Where the policy is authentication, so may the InitiateRequest be; but a key must not travel readable.
+#[test]
+fn a_dedicated_key_comes_encrypted() {
+    let policy = Protection::AUTHENTICATED;
+    let suite = SecuritySuite::Suite0;
+    let mut link = Link::new(AssociationConfig { policy, ..ciphered(NONE, suite) });
+    let mut peer = Peer::new(suite);
+    let mut ask = |protection, has_key| {
+        let initiate = peer.initiate(has_key, 0);
+        let counter = peer.next_counter(false);
+        let content = peer.content(false, SecurityControl::new(suite, protection), counter, &initiate);
+        let aarq = peer.aarq_around(NONE, &peer.envelope(Form::Glo, 0x01, &content));
+        to_hex(&link.exchange(&aarq).unwrap()).contains("A203020100")
+    };
+    assert!(ask(Protection::AUTHENTICATED, false));
+    assert!(!ask(Protection::AUTHENTICATED, true));
+    assert!(!ask(Protection::ENCRYPTED, false));
+    assert!(ask(FULL, true));
 }
 
 #[test]
@@ -866,6 +892,63 @@ impl State {
 
     const fn is_ciphered(self) -> bool {
         matches!(self, Self::Challenged(_) | Self::Ciphered(_) | Self::Long(_, true))
+    }
+}
+
+/// SNRM, AARQ, RR and DISC of the client 16 over HDLC, and AARQ, GET and RLRQ over the wrapper.
+const LINES: [&str; 2] = [
+    "7EA0070321930F017E 7EA02B032110FBAFE6E600601DA109060760857405080101BE10040E01000000065F1F040000301DFFFFD4C57E \
+     7EA0070321311787 7E 7EA00703215303C77E",
+    "00010010 0001001F 601DA109060760857405080101BE10040E01000000065F1F040000301DFFFF \
+     000100100001000D C001C1000F0000280000FF0100 00010010 00010005 6203800100",
+];
+
+proptest! {
+    /// Both framings with their sessions behind them: whatever the octets and however they are cut.
+    #[test]
+    fn damaged_lines(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        junk in prop::collection::vec(any::<u8>(), 0..60),
+        at in any::<prop::sample::Index>(),
+        piece in 1..40usize,
+    ) {
+        let damaged = LINES.map(|line| {
+            let mut octets = unhex(line);
+            for (at, octet) in &changes {
+                let at = at.index(octets.len());
+                octets[at] = *octet;
+            }
+            let at = at.index(octets.len());
+            octets.splice(at..at, junk.iter().copied());
+            octets
+        });
+        let mut meter = Meter::new(vec![config(NONE, None)]);
+        let address = SecondaryConfig::new(ServerAddress::one(1).unwrap());
+        let mut hdlc = HdlcServer::<Provider, Vec<u8>, 2>::new(address, || vec![0; 300]);
+        let mut wrapper = WrapperServer::<Provider, Vec<u8>, 2>::new(WPort(1), || vec![0; 300]);
+        let mut now = Duration::ZERO;
+        for mut input in damaged[0].chunks(piece) {
+            let mut frame = [0; 2048];
+            while hdlc.handle_input(now, &mut input, &mut meter.host()) {
+                let mut sent = 0;
+                while let Some(length) = hdlc.poll_transmit(now, &mut frame) {
+                    prop_assert!(length <= frame.len());
+                    sent += 1;
+                    prop_assert!(sent < 100, "the right to speak goes back");
+                }
+            }
+            now += Duration::from_millis(10);
+            hdlc.handle_timeout(now);
+        }
+        let mut lost = false;
+        for mut input in damaged[1].chunks(piece) {
+            while !input.is_empty() && !lost {
+                lost = wrapper.handle_input(now, &mut input, &mut meter.host()).is_err();
+            }
+        }
+        while let Some(event) = hdlc.poll_event().or_else(|| wrapper.poll_event()) {
+            prop_assert!(!is_change(&event));
+        }
     }
 }
 

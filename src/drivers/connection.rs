@@ -69,7 +69,6 @@ impl<'e, L: Line, F: ClientFraming, P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u
     /// [`DriverError`]; there is no association then.
     pub async fn associate(&mut self) -> Result<Agreement, DriverError<L::Error>> {
         self.client.link_lost();
-        self.unread = 0..0;
         let mut event = self.framing.connect();
         while event != Some(LinkEvent::Connected) {
             event = self.next_event(0..0, None).await?;

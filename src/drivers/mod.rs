@@ -12,22 +12,61 @@
 //!
 //! A meter on a UART:
 //!
-//! ```ignore
-//! let mut line = BlockingLine::new(uart, || clock.elapsed());
-//! let mut server: HdlcServer<_, [u8; 640], 2> = HdlcServer::new(SecondaryConfig::new(address), || [0; 640]);
-//! let error = block_on(serve(&mut line, &mut server, &mut host, &mut application, &mut [0; 640]));
+//! ```
+//! # #[cfg(all(feature = "server", feature = "hdlc"))] {
+//! use core::time::Duration;
+//! use dlms::drivers::{Application, BlockingLine, DriverError, block_on, serve};
+//! use dlms::hdlc::{SecondaryConfig, ServerAddress};
+//! use dlms::security::CryptoProvider;
+//! use dlms::server::{HdlcServer, Host};
+//! use embedded_io::{Read, ReadReady, Write};
+//!
+//! fn run<IO: Read + ReadReady + Write, P: CryptoProvider>(
+//!     uart: IO,
+//!     now: impl FnMut() -> Duration,
+//!     address: ServerAddress,
+//!     host: &mut Host<'_, P>,
+//!     application: &mut impl Application<P>,
+//! ) -> DriverError<IO::Error> {
+//!     let mut line = BlockingLine::new(uart, now);
+//!     let mut server = HdlcServer::<P, [u8; 640], 2>::new(SecondaryConfig::new(address), || [0; 640]);
+//!     block_on(serve(&mut line, &mut server, host, application, &mut [0; 640]))
+//! }
+//! # }
 //! ```
 //!
 //! A hand-held reader:
 //!
-//! ```ignore
-//! let framing = HdlcFraming::new(Deframer::new([0; 300]), Primary::new(config, [0; 1024]));
-//! let mut connection = Connection::new(line, framing, client, environment, || [0; 1024]);
-//! block_on(async {
-//!     connection.associate().await?;
-//!     let energy = connection.get(Register::VALUE.of(energy), &mut [0; 32]).await?;
-//!     connection.release().await
-//! })
+//! ```
+//! # #[cfg(all(feature = "client", feature = "hdlc"))] {
+//! use core::time::Duration;
+//! use dlms::client::{Client, ClientConfig, Environment};
+//! use dlms::drivers::{BlockingLine, Connection, DriverError, HdlcFraming, block_on};
+//! use dlms::hdlc::{Deframer, MAX_FRAME, Primary, PrimaryConfig};
+//! use dlms::obis::LogicalName;
+//! use dlms::objects::{Number, classes::Register};
+//! use dlms::security::CryptoProvider;
+//! use embedded_io::{Read, ReadReady, Write};
+//!
+//! fn read_energy<IO: Read + ReadReady + Write, P: CryptoProvider>(
+//!     uart: IO,
+//!     now: impl FnMut() -> Duration,
+//!     meter: PrimaryConfig,
+//!     environment: Environment<'_, P>,
+//! ) -> Result<Option<Number>, DriverError<IO::Error>> {
+//!     let framing = HdlcFraming::new(Deframer::new([0; MAX_FRAME]), Primary::new(meter, [0; 640]));
+//!     let client = Client::new(ClientConfig::public(), [0; 640]);
+//!     let line = BlockingLine::new(uart, now);
+//!     let mut connection = Connection::new(line, framing, client, environment, || [0; 640]);
+//!     block_on(async {
+//!         connection.associate().await?;
+//!         let energy = Register::VALUE.of(LogicalName::new(1, 0, 1, 8, 0, 255));
+//!         let energy = Number::from_data(connection.get(energy, &mut [0; 16]).await?);
+//!         connection.release().await?;
+//!         Ok(energy)
+//!     })
+//! }
+//! # }
 //! ```
 
 #[cfg(feature = "client")]

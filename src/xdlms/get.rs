@@ -299,7 +299,7 @@ fn decode_result_choice(reader: &mut Reader<'_>) -> Result<Option<DataAccessResu
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use dlms_axdr::{Array, DecodeErrorKind};
     use dlms_obis::LogicalName;
     use proptest::prelude::*;
