@@ -1,4 +1,5 @@
-//! `performance [FILE]` measures everything and writes the report. The other commands are processes that it starts.
+//! `performance [FILE]` measures everything and writes the report. The other commands measure one table, or are processes that it starts;
+//! `meter` serves the year's profile to whoever wants to profile a client.
 
 use std::path::Path;
 
@@ -17,6 +18,7 @@ fn main() -> Result<()> {
         ["growth"] => print(&growth::table(None)?),
         ["footprint"] => print(&footprint::table()?),
         ["process"] => print(&year::table(None, Some(&crates::dlms()?))?),
+        ["meter"] => year::meter(),
         ["year", address] => year::client(address),
         ["echo", address, script] => year::echo(address, script),
         _ => bail!("usage: dlms-benches performance [FILE] | exchanges | growth | process | footprint"),

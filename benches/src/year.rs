@@ -115,6 +115,17 @@ fn start_echo(script: Script) -> Result<SocketAddr> {
     Ok(address)
 }
 
+/// Serves the profile until it is stopped, and prints where.
+///
+/// # Errors
+/// There is no port.
+pub fn meter() -> Result<()> {
+    println!("{}", Server::start(ROWS)?.address);
+    loop {
+        std::thread::park();
+    }
+}
+
 /// The floor's process.
 ///
 /// # Errors
