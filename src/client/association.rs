@@ -57,7 +57,10 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         self.agreement = Agreement::NONE;
         if self.config.dedicated_key {
             let security = env.security.as_deref().ok_or(NO_SECURITY)?;
-            let octets = SecretKey::generate(env.provider, security.suite())?;
+            let octets = match &self.config.stated_dedicated_key {
+                Some(key) => key.clone(),
+                None => SecretKey::generate(env.provider, security.suite())?,
+            };
             let key = DedicatedKey::new(env.provider, security.suite(), &octets)?;
             self.dedicated = Some(Dedicated { key, octets });
         }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use dlms_security::{
-    AuthenticationMechanism, CounterStore, CryptoProvider, Protection, Secret, SystemTitle, hls,
+    AuthenticationMechanism, CounterStore, CryptoProvider, Protection, Secret, SecretKey, SystemTitle, hls,
 };
 
 use crate::SecurityContext;
@@ -34,6 +34,9 @@ pub struct ClientConfig {
     pub server_title: Option<SystemTitle>,
     /// Whether a dedicated key is made for the association. Only in a ciphered context.
     pub dedicated_key: bool,
+    /// The dedicated key, where it is not to be drawn at random. Both its counters begin at 0 in every association, so a
+    /// key that is used in two of them repeats nonces: only who makes a new one each time may state it.
+    pub stated_dedicated_key: Option<SecretKey>,
     /// Whether requests travel as general-glo- and general-ded-ciphering, if the server can.
     pub general_protection: bool,
     /// How many octets our challenge has: 8 to 64.
@@ -90,6 +93,7 @@ impl ClientConfig {
             client_title: None,
             server_title: None,
             dedicated_key: false,
+            stated_dedicated_key: None,
             general_protection: false,
             challenge_length: 32,
             user_id: None,
