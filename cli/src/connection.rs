@@ -65,7 +65,7 @@ pub(crate) struct ConnectionOptions {
     /// Authentication key, hexadecimal
     #[arg(long, value_name = "HEX", env = "DLMS_AK", hide_env_values = true)]
     ak: Option<String>,
-    /// Dedicated key for the association, hexadecimal
+    /// Dedicated key for the association, hexadecimal: another one each time, or nonces repeat
     #[arg(long, value_name = "HEX")]
     dedicated_key: Option<String>,
     /// System title of the client, hexadecimal
@@ -391,6 +391,9 @@ impl ConnectionOptions {
             return Err(
                 Failure::usage("the wrapper is not spoken on serial lines").hint("leave --framing out")
             );
+        }
+        if matches!(&address, Address::Serial(serial) if serial.mode_e) {
+            return Err(Failure::usage("mode E of IEC 62056-21 is not built yet").hint("leave mode-e out"));
         }
         if self.short_names {
             return Err(Failure::usage("short names are not built yet"));

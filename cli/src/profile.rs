@@ -68,7 +68,7 @@ impl Profile {
             .elements()
             .into_iter()
             .flatten()
-            .map(|definition| CaptureObjectDefinition::from_data(definition))
+            .map(CaptureObjectDefinition::from_data)
             .collect::<std::result::Result<_, _>>()
             .map_err(|error| {
                 Failure::new(Exit::Malformed, "objects", "capture-objects", format!("{name}: {error}"))
@@ -111,7 +111,7 @@ impl Profile {
         wanted
             .iter()
             .map(|text| {
-                let by_number = || Some(text.trim().parse::<usize>().ok()?.checked_sub(1)?);
+                let by_number = || text.trim().parse::<usize>().ok()?.checked_sub(1);
                 let by_name = || {
                     let name: LogicalName = text.trim().parse().ok()?;
                     self.columns.iter().position(|column| column.definition.logical_name == name)
@@ -330,7 +330,7 @@ pub(crate) fn time_text(time: DateTime, iso: bool) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use cosem_objects::Unit;

@@ -144,6 +144,7 @@ fn framing(target: &Target) -> Result<dlms_tokio::Framing> {
 
 fn association(target: &Target) -> ClientConfig {
     let base = ClientConfig::public();
+    let dedicated = target.keys.as_ref().and_then(|keys| keys.dedicated.clone());
     ClientConfig {
         // HLS-GMAC without protection needs the key for its proof alone.
         ciphered: !target.protection.is_empty(),
@@ -152,7 +153,8 @@ fn association(target: &Target) -> ClientConfig {
         policy: target.protection,
         client_title: target.client_title,
         server_title: target.server_title,
-        dedicated_key: target.keys.as_ref().is_some_and(|keys| keys.dedicated.is_some()),
+        dedicated_key: dedicated.is_some(),
+        stated_dedicated_key: dedicated,
         max_receive_pdu_size: target.max_pdu.unwrap_or(base.max_receive_pdu_size),
         response_timeout: target.timeout,
         ..base

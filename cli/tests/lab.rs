@@ -140,6 +140,45 @@ fn counters_are_kept_and_a_replay_is_refused() {
     run(&[CLOCK, "--counter-file", file]).expect(4);
 }
 
+/// What `--trace` shows is what `decode` takes; the dedicated key that was given opens it.
+#[test]
+fn a_traced_exchange_is_decoded() {
+    let state = Directory::new();
+    let meter = serve(&state, "lab", "wrapper", &[]);
+    let credentials = credentials(&state, "lab");
+    let one = association(&credentials, "gmac-0-auth-enc");
+    let options = options(&meter, "wrapper", one);
+    let dedicated = "404142434445464748494a4b4c4d4e4f";
+    let traced =
+        dlms(&state, words("read", &options, &[CLOCK, "--trace", "--dedicated-key", dedicated])).expect(0);
+    let exchange: String = traced
+        .stderr
+        .lines()
+        .filter_map(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            (words.get(2) == Some(&"apdu")).then(|| format!("{}{}\n", words[1], words[3]))
+        })
+        .collect();
+    let key = |name: &str| one[name].as_str().unwrap().to_owned();
+    let decode = [
+        "decode",
+        "--json",
+        "--framing",
+        "apdu",
+        "--ek",
+        &key("ek"),
+        "--ak",
+        &key("ak"),
+        "--dedicated-key",
+        dedicated,
+    ];
+    let decoded = common::dlms_with_input(&state, decode, &exchange).expect(0).json();
+    assert_eq!(decoded["kind"], "session");
+    let text = decoded.to_string();
+    assert!(text.contains("ded-get-request") && text.contains("ded-get-response"), "{text}");
+    assert!(text.contains("\"apdu\":\"get-response\""), "{text}");
+}
+
 #[test]
 fn an_image_is_gone_on_with() {
     let state = Directory::new();

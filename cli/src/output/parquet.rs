@@ -120,3 +120,51 @@ fn values(rows: &Rows, place: usize) -> Values {
         |cell: Data<'_>| column.scaled(cell).map_or_else(|| cell.number(), |scaled| Some(scaled.as_f64()));
     Values::Numbers(cells().map(number).collect())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use cosem_objects::{CaptureObjectDefinition, ScalerUnit, Unit};
+    use dlms_axdr::{DateTime, OwnedData};
+    use dlms_obis::LogicalName;
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use parquet::record::Field;
+
+    use super::*;
+    use crate::profile::Column;
+
+    #[test]
+    fn times_numbers_and_gaps() {
+        let column = |class, c, scaler_unit| Column {
+            definition: CaptureObjectDefinition::new(class, LogicalName::new(1, 0, c, 8, 0, 255), 2),
+            scaler_unit,
+        };
+        let time = DateTime([7, 0xEA, 1, 5, 1, 13, 30, 0, 0, 0xFF, 0xC4, 0]);
+        let rows = Rows {
+            columns: vec![
+                column(8, 0, None),
+                column(3, 1, Some(ScalerUnit::new(-1, Unit::from_code(30)))),
+                column(1, 2, None),
+            ],
+            rows: vec![
+                vec![
+                    OwnedData::DateTime(time),
+                    OwnedData::Unsigned(5),
+                    OwnedData::OctetString(b"on".to_vec()),
+                ],
+                vec![OwnedData::DateTime(time), OwnedData::NullData, OwnedData::NullData],
+            ],
+        };
+        let path = std::env::temp_dir().join(format!("dlms-cli-{}.parquet", std::process::id()));
+        write(&path, &rows).unwrap();
+        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+        let read: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        let fields =
+            |row: usize| read[row].get_column_iter().map(|(_, field)| field.clone()).collect::<Vec<_>>();
+        // 2026-01-05T12:30:00Z
+        assert_eq!(fields(0)[..2], [Field::TimestampMillis(1_767_616_200_000), Field::Double(0.5)]);
+        assert_eq!(fields(0)[2], Field::Str("6f6e".to_owned()));
+        assert_eq!(fields(1)[1..], [Field::Null, Field::Null]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -115,15 +115,16 @@ fn octets_like(text: &str, present: &[u8]) -> Vec<u8> {
     {
         return octets;
     }
-    match present.len() {
-        12 if let Some(time) = date_time(trimmed) => time.0.to_vec(),
-        6 if let Ok(name) = trimmed.parse::<LogicalName>() => name.octets().to_vec(),
-        _ => text.as_bytes().to_vec(),
-    }
+    let parsed = match present.len() {
+        12 => date_time(trimmed).map(|time| time.0.to_vec()),
+        6 => trimmed.parse::<LogicalName>().ok().map(|name| name.octets().to_vec()),
+        _ => None,
+    };
+    parsed.unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
