@@ -246,7 +246,11 @@ impl Simulation {
     ) -> Result<(), Error> {
         match event {
             Event::Effect(effect) => self.handle_effect(effect),
-            Event::AttributeWritten { .. } | Event::MethodInvoked { .. } => self.is_changed = true,
+            // An image arrives in many blocks: those are kept every few seconds only.
+            Event::MethodInvoked { class_id: 18, .. } => self.is_changed = true,
+            Event::AttributeWritten { .. } | Event::MethodInvoked { .. } => {
+                self.save()?;
+            }
             &Event::WindowMoved { security: setup, peer } => {
                 if let Some(context) = security.get(setup) {
                     self.keep_window(setup, peer, context.lowest_acceptable(peer))?;
