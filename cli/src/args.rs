@@ -89,26 +89,24 @@ pub(crate) enum DecodeFraming {
 
 #[derive(Args)]
 pub(crate) struct ReadArgs {
-    #[command(flatten)]
-    pub(crate) connection: ConnectionOptions,
     /// Attributes, as in 3:1-0:1.8.0*255:2
     #[arg(required = true, value_name = "CLASS:OBIS:ATTR")]
     pub(crate) attributes: Vec<Reference>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Args)]
 pub(crate) struct ObjectsArgs {
-    #[command(flatten)]
-    pub(crate) connection: ConnectionOptions,
     /// Read every attribute that may be read
     #[arg(long)]
     pub(crate) values: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Args)]
 pub(crate) struct ProfileArgs {
-    #[command(flatten)]
-    pub(crate) connection: ConnectionOptions,
     /// The profile, as in 1-0:99.1.0*255
     pub(crate) obis: LogicalName,
     /// First time: ISO 8601, `yesterday`, `-24h`
@@ -129,36 +127,36 @@ pub(crate) struct ProfileArgs {
     /// Write the rows to a Parquet file
     #[arg(long, value_name = "FILE")]
     pub(crate) parquet: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Args)]
 pub(crate) struct SetArgs {
-    #[command(flatten)]
-    pub(crate) connection: ConnectionOptions,
     /// The attribute, as in 1:0-0:96.1.9*255:2
     #[arg(value_name = "CLASS:OBIS:ATTR")]
     pub(crate) attribute: Reference,
     /// Data in its JSON form, or a number or text of the type that the attribute has
     #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) value: String,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Args)]
 pub(crate) struct InvokeArgs {
-    #[command(flatten)]
-    pub(crate) connection: ConnectionOptions,
     /// The method, as in 70:0-0:96.3.10*255:1
     #[arg(value_name = "CLASS:OBIS:METHOD")]
     pub(crate) method: Reference,
     /// Data in its JSON form, or a number or text of the type that the method takes; integer 0 if it is left out
     #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) value: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Args)]
 pub(crate) struct ImageArgs {
-    #[command(flatten)]
-    pub(crate) connection: ConnectionOptions,
     /// The image
     pub(crate) file: PathBuf,
     /// Its identifier; the name of the file if left out
@@ -173,6 +171,8 @@ pub(crate) struct ImageArgs {
     /// The schedule that activates the image at a time
     #[arg(long, value_name = "OBIS", default_value = "0-0:15.0.2*255")]
     pub(crate) schedule: LogicalName,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,9 @@ const CLOCK: u16 = 8;
 /// How many columns a profile may have here.
 const MAX_COLUMNS: usize = 256;
 
+/// How many rows are made complete and handed on at once.
+const ROWS_AT_ONCE: usize = 256;
+
 /// What a profile says of itself.
 pub(crate) struct Profile {
     pub(crate) name: LogicalName,
@@ -41,7 +44,7 @@ pub(crate) enum Selection {
     Last(u32),
 }
 
-/// The rows of the columns that were asked for.
+/// Rows of the columns that were asked for.
 pub(crate) struct Rows {
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Vec<OwnedData>>,
@@ -124,40 +127,61 @@ impl Profile {
             .collect()
     }
 
-    /// Reads rows. `progress` is told how many came and how many are announced.
+    /// Reads rows and hands them on as they come, some at a time, complete. `progress` is told how many came and how many
+    /// are announced.
     pub(crate) async fn rows(
         &self,
         session: &mut Session,
         selection: Selection,
         wanted: &[usize],
         mut progress: impl FnMut(u64, u64),
-    ) -> Result<Rows> {
+        mut take: impl FnMut(Rows) -> Result<()>,
+    ) -> Result<()> {
         let (selection, answered) = self.selection(selection, wanted)?;
         let about = |error: dlms_tokio::Error| match error {
             dlms_tokio::Error::DataAccess(result) => refused(format!("the rows of {}", self.name), result),
             error => failure(&error).about(format!("the rows of {}", self.name)),
         };
-        let mut coming = session.client().profile(self.name, &selection).await.map_err(about)?;
-        let announced = coming.remaining();
-        let mut octets = buffer_head(announced);
-        let mut count = 0;
-        while let Some(row) = coming.next_row().await.map_err(about)? {
-            octets.extend(Data::Structure(row).to_octets());
-            count += 1;
-            progress(count, announced as u64);
-        }
-        let mut rows = self.complete(&octets, &answered)?;
         let places: Vec<_> = wanted
             .iter()
             .filter_map(|column| answered.iter().position(|answered| answered == column))
             .collect();
-        if !places.iter().copied().eq(0..answered.len()) {
-            for row in &mut rows {
-                *row = places.iter().filter_map(|&place| row.get(place).cloned()).collect();
+        let is_as_answered = places.iter().copied().eq(0..answered.len());
+        let columns: Vec<_> = wanted.iter().filter_map(|&column| self.columns.get(column).copied()).collect();
+        let mut coming = session.client().profile(self.name, &selection).await.map_err(about)?;
+        let announced = coming.remaining() as u64;
+        let mut count = 0;
+        let mut octets = Vec::new();
+        // The row before those in `octets`, which they may leave values out against.
+        let mut before: Option<OwnedData> = None;
+        loop {
+            let mut some = 0;
+            octets.clear();
+            while some < ROWS_AT_ONCE {
+                let Some(row) = coming.next_row().await.map_err(about)? else { break };
+                octets.extend(Data::Structure(row).to_octets());
+                some += 1;
             }
+            count += some as u64;
+            progress(count, announced);
+            if some == 0 {
+                return if count == 0 { take(Rows { columns, rows: Vec::new() }) } else { Ok(()) };
+            }
+            let mut buffer = buffer_head(some + usize::from(before.is_some()));
+            buffer.extend(before.iter().flat_map(OwnedData::to_octets));
+            buffer.extend(&octets);
+            let mut rows = self.complete(&buffer, &answered)?;
+            if before.is_some() {
+                rows.remove(0);
+            }
+            before = rows.last().cloned().map(OwnedData::Structure);
+            if !is_as_answered {
+                for row in &mut rows {
+                    *row = places.iter().filter_map(|&place| row.get(place).cloned()).collect();
+                }
+            }
+            take(Rows { columns: columns.clone(), rows })?;
         }
-        let columns = wanted.iter().filter_map(|&column| self.columns.get(column).copied()).collect();
-        Ok(Rows { columns, rows })
     }
 
     /// What is asked for, and the columns that the answer has.

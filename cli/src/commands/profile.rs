@@ -1,5 +1,7 @@
 //! `dlms profile`: rows of a load profile as a table and a plot, for programs, as a file.
 
+use std::io::{BufWriter, StdoutLock, Write as _, stdout};
+
 use cosem_objects::classes::Clock;
 use dlms_axdr::{DateTime, FromData as _, OwnedData};
 use dlms_obis::LogicalName;
@@ -52,28 +54,77 @@ pub(crate) async fn run(args: &ProfileArgs, json: bool) -> Result<()> {
             .hint("build it with --features parquet, or use --csv FILE"));
     }
     let mut session = Session::open(&target).await?;
-    let rows = gather(&mut session, args).await;
+    let mut sink = Sink::new(args, json)?;
+    let read = gather(&mut session, args, |rows| sink.take(rows)).await;
     session.release().await;
-    let rows = rows?;
-    if let Some(path) = &args.csv {
-        let head: Vec<_> = rows.columns.iter().map(csv_head).collect();
-        csv::write(path, &head, &texts(&rows, true))?;
-    }
-    #[cfg(feature = "parquet")]
-    if let Some(path) = &args.parquet {
-        output::parquet::write(path, &rows)?;
-    }
-    if json {
-        return (0..rows.rows.len()).try_for_each(|row| output::json(&item(&rows, row)));
-    }
-    if args.csv.is_some() || args.parquet.is_some() {
-        eprintln!("{} rows written", rows.rows.len());
-        return Ok(());
-    }
-    Ok(output::text(&text(&rows, SHOWN))?)
+    read?;
+    sink.finish(args)
 }
 
-async fn gather(session: &mut Session, args: &ProfileArgs) -> Result<Rows> {
+/// Where rows go as they come. What can be written at once is; a table, a plot and a Parquet file need all of them.
+struct Sink {
+    csv: Option<csv::Sheet>,
+    json: Option<BufWriter<StdoutLock<'static>>>,
+    kept: Option<Rows>,
+    count: usize,
+}
+
+impl Sink {
+    fn new(args: &ProfileArgs, json: bool) -> Result<Self> {
+        let is_text = !json && args.csv.is_none() && args.parquet.is_none();
+        Ok(Self {
+            csv: args.csv.as_deref().map(csv::Sheet::create).transpose()?,
+            json: json.then(|| BufWriter::new(stdout().lock())),
+            kept: (is_text || args.parquet.is_some()).then(|| Rows { columns: vec![], rows: vec![] }),
+            count: 0,
+        })
+    }
+
+    fn take(&mut self, rows: Rows) -> Result<()> {
+        if let Some(sheet) = &mut self.csv {
+            if self.count == 0 {
+                sheet.row(rows.columns.iter().map(csv_head))?;
+            }
+            texts(&rows, true).iter().try_for_each(|row| sheet.row(row))?;
+        }
+        if let Some(out) = &mut self.json {
+            for row in 0..rows.rows.len() {
+                serde_json::to_writer(&mut *out, &item(&rows, row, self.count + row + 1))?;
+                out.write_all(b"\n")?;
+            }
+        }
+        self.count += rows.rows.len();
+        if let Some(kept) = &mut self.kept {
+            kept.columns = rows.columns;
+            kept.rows.extend(rows.rows);
+        }
+        Ok(())
+    }
+
+    fn finish(self, args: &ProfileArgs) -> Result<()> {
+        if let Some(sheet) = self.csv {
+            sheet.finish()?;
+        }
+        if let Some(mut out) = self.json {
+            return Ok(out.flush()?);
+        }
+        #[cfg(feature = "parquet")]
+        if let (Some(path), Some(rows)) = (&args.parquet, &self.kept) {
+            output::parquet::write(path, rows)?;
+        }
+        if args.csv.is_some() || args.parquet.is_some() {
+            eprintln!("{} rows written", self.count);
+            return Ok(());
+        }
+        Ok(output::text(&self.kept.map_or_else(String::new, |rows| text(&rows, SHOWN)))?)
+    }
+}
+
+async fn gather(
+    session: &mut Session,
+    args: &ProfileArgs,
+    take: impl FnMut(Rows) -> Result<()>,
+) -> Result<()> {
     let profile = Profile::read(session, args.obis).await?;
     let columns = profile.select(&args.columns)?;
     let selection = match (args.last, args.from, args.to) {
@@ -82,14 +133,13 @@ async fn gather(session: &mut Session, args: &ProfileArgs) -> Result<Rows> {
         (None, from, to) => range(session, from, to).await?,
     };
     let bar = progress::bar("rows", Some(0));
-    let rows = profile
-        .rows(session, selection, &columns, |count, announced| {
-            bar.set_length(announced);
-            bar.set_position(count);
-        })
-        .await;
+    let progress = |count, announced| {
+        bar.set_length(announced);
+        bar.set_position(count);
+    };
+    let read = profile.rows(session, selection, &columns, progress, take).await;
     bar.finish_and_clear();
-    rows
+    read
 }
 
 /// The times that are meant, by the meter's clock where they are relative to it.
@@ -121,7 +171,7 @@ pub(crate) async fn clock(session: &mut Session) -> Result<DateTime> {
         .map_err(|error| Failure::new(Exit::Malformed, "objects", "clock", error.to_string()))
 }
 
-fn item(rows: &Rows, row: usize) -> RowItem<'_> {
+fn item(rows: &Rows, row: usize, number: usize) -> RowItem<'_> {
     let cells = rows.rows.get(row).into_iter().flatten();
     let values: Vec<_> = rows
         .columns
@@ -140,7 +190,7 @@ fn item(rows: &Rows, row: usize) -> RowItem<'_> {
             }
         })
         .collect();
-    RowItem { row: row + 1, time: time(rows, row, true), values }
+    RowItem { row: number, time: time(rows, row, true), values }
 }
 
 /// The time of a row, if the profile has it.
@@ -249,7 +299,7 @@ mod tests {
 
     #[test]
     fn for_programs() {
-        let json = serde_json::to_string(&item(&rows(), 1)).unwrap();
+        let json = serde_json::to_string(&item(&rows(), 1, 2)).unwrap();
         assert!(
             json.starts_with(r#"{"row":2,"time":"2026-01-05T13:15:00+01:00","values":[{"class-id":8,"#),
             "{json}"

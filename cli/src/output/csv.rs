@@ -1,20 +1,39 @@
 //! Rows as comma-separated values.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::failure::{Exit, Failure, Result};
 
-/// Writes a head and rows to a file, `-` being standard output.
-pub(crate) fn write(path: &Path, head: &[String], rows: &[Vec<String>]) -> Result<()> {
-    let failed = |error: csv::Error| {
-        Failure::new(Exit::Link, "command", "input-output", format!("{}: {error}", path.display()))
-    };
-    let mut text = csv::Writer::from_writer(Vec::new());
-    text.write_record(head).map_err(failed)?;
-    rows.iter().try_for_each(|row| text.write_record(row)).map_err(failed)?;
-    let octets = text.into_inner().map_err(|error| Failure::bug(error.to_string()))?;
-    if path == Path::new("-") {
-        return Ok(super::text(&String::from_utf8_lossy(&octets))?);
+/// A file that rows are written to as they come; `-` is standard output.
+pub(crate) struct Sheet {
+    writer: csv::Writer<Box<dyn Write>>,
+    path: String,
+}
+
+impl Sheet {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let target: Box<dyn Write> = if path == Path::new("-") {
+            Box::new(io::stdout().lock())
+        } else {
+            let file = File::create(path);
+            Box::new(file.map_err(|error| Failure::from(error).about(path.display()))?)
+        };
+        let writer = csv::Writer::from_writer(Box::new(BufWriter::new(target)) as Box<dyn Write>);
+        Ok(Self { writer, path: path.display().to_string() })
     }
-    std::fs::write(path, octets).map_err(|error| Failure::from(error).about(path.display()))
+
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+        self.writer.write_record(cells).map_err(|error| self.failed(&error))
+    }
+
+    /// Writes out what is still held back.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.writer.flush().map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &dyn std::error::Error) -> Failure {
+        Failure::new(Exit::Link, "command", "input-output", format!("{}: {error}", self.path))
+    }
 }
