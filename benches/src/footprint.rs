@@ -13,6 +13,8 @@ use crate::meter::Provider;
 
 const TARGET: &str = "thumbv7em-none-eabihf";
 const KIBIBYTE: u64 = 1024;
+/// Crates below this are counted together.
+const SMALL: u64 = 256;
 
 /// What a linked meter takes.
 struct Weight {
@@ -88,17 +90,15 @@ fn home(name: &str) -> String {
     let digits = path.find(|it: char| !it.is_ascii_digit()).unwrap_or(0);
     let (length, rest) = path.split_at(digits);
     let first = length.parse().ok().and_then(|length: usize| rest.get(..length)).unwrap_or(rest);
-    let mut first = first.trim_start_matches('_');
-    for prefix in ["$LT$", "$RF$", "mut$u20$", "dyn$u20$"] {
-        first = first.strip_prefix(prefix).unwrap_or(first);
-    }
-    let end = first.find("..").or_else(|| first.find('$')).unwrap_or(first.len());
-    match &first[..end] {
-        // Methods that our crates' traits give to the language's own types.
-        "" | "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64" | "bool" => {
-            "implementations".to_owned()
-        }
-        name => name.to_owned(),
+    // The crate of the type, or, where the language has the type, of the trait.
+    let name = |path: &str| {
+        let path = path.trim_start_matches('_').trim_start_matches("$LT$").trim_start_matches("$RF$");
+        let end = path.find("..").or_else(|| path.find('$')).unwrap_or(path.len());
+        path[..end].to_owned()
+    };
+    match first.split_once("$u20$as$u20$") {
+        Some((ty, path)) if !ty.contains("..") => name(path),
+        _ => name(first),
     }
 }
 
@@ -152,10 +152,16 @@ pub fn table() -> Result<Table> {
             .to_owned();
     let mut names: Vec<_> = ciphered.crates.iter().map(|(name, size)| (*size, name)).collect();
     names.sort_by(|a, b| b.cmp(a));
+    let (mut small, mut small_without) = (0, 0);
     for (size, name) in names {
         let without = plain.crates.get(name).copied().unwrap_or(0);
+        if size < SMALL {
+            (small, small_without) = (small + size, small_without + without);
+            continue;
+        }
         writeln!(after, "| `{name}` | {without} | {size} |")?;
     }
+    writeln!(after, "| others | {small_without} | {small} |")?;
     Ok(Table {
         title: "Footprint".to_owned(),
         about: format!(
