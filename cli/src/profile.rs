@@ -45,9 +45,18 @@ pub(crate) enum Selection {
 }
 
 /// Rows of the columns that were asked for.
+#[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Vec<OwnedData>>,
+}
+
+impl Rows {
+    /// Adds the rows that come next.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.columns = next.columns;
+        self.rows.extend(next.rows);
+    }
 }
 
 impl Profile {

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Result};
 use crate::output::{self, table::Sheet};
 use crate::parse::address::Address;
 use crate::parse::time::{End, Moment};
-use crate::profile::{Profile, Selection, time_text};
+use crate::profile::{Profile, Rows, Selection, time_text};
 use crate::session::{Session, refused};
 use crate::simulated::{self, Meter};
 
@@ -117,7 +117,12 @@ async fn stops(session: &mut Session) -> Result<()> {
     let load = Profile::read(session, LOAD_PROFILE).await?;
     let from = Moment::RelativeSeconds(-86_400).resolve(now, End::Begin).unwrap_or(now);
     let columns: Vec<_> = (0..load.columns.len()).collect();
-    let rows = load.rows(session, Selection::Range(from, now), &columns, |_, _| {}).await?;
+    let mut rows = Rows::default();
+    let keep = |next| {
+        rows.append(next);
+        Ok(())
+    };
+    load.rows(session, Selection::Range(from, now), &columns, |_, _| {}, keep).await?;
     output::text(&profile::text(&rows, ROWS))?;
 
     step("Its relay")?;

@@ -75,7 +75,7 @@ impl Sink {
         Ok(Self {
             csv: args.csv.as_deref().map(csv::Sheet::create).transpose()?,
             json: json.then(|| BufWriter::new(stdout().lock())),
-            kept: (is_text || args.parquet.is_some()).then(|| Rows { columns: vec![], rows: vec![] }),
+            kept: (is_text || args.parquet.is_some()).then(Rows::default),
             count: 0,
         })
     }
@@ -95,8 +95,7 @@ impl Sink {
         }
         self.count += rows.rows.len();
         if let Some(kept) = &mut self.kept {
-            kept.columns = rows.columns;
-            kept.rows.extend(rows.rows);
+            kept.append(rows);
         }
         Ok(())
     }
