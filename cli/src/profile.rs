@@ -347,6 +347,11 @@ impl Column {
 
 /// A time without day of week and needless hundredths; with `iso` in one word and with its offset.
 pub(crate) fn time_text(time: DateTime, iso: bool) -> String {
+    let plain = if iso { plain_iso_text(time) } else { None };
+    plain.unwrap_or_else(|| any_time_text(time, iso))
+}
+
+fn any_time_text(time: DateTime, iso: bool) -> String {
     let [high, low, month, day, _] = time.date().0;
     let [hour, minute, second, hundredths] = time.time().0;
     let hundredths = if hundredths == 0 || !iso { 0xFF } else { hundredths };
@@ -360,6 +365,32 @@ pub(crate) fn time_text(time: DateTime, iso: bool) -> String {
             text.replacen(' ', "T", 1).replacen(' ', "", 1)
         }
     }
+}
+
+/// The text after ISO 8601 of a time without open fields and hundredths, as nearly every row has one.
+fn plain_iso_text(time: DateTime) -> Option<String> {
+    let [high, low, month @ 1..=12, day @ 1..=31, _] = time.date().0 else { return None };
+    let [hour @ 0..=23, minute @ 0..=59, second @ 0..=59, 0] = time.time().0 else { return None };
+    let year @ 1000..=9999 = u16::from_be_bytes([high, low]) else { return None };
+    let mut text = String::with_capacity(25);
+    let mut two = |separator: &str, number: u8| {
+        text.push_str(separator);
+        text.push(char::from(b'0' + number / 10));
+        text.push(char::from(b'0' + number % 10));
+    };
+    two("", (year / 100) as u8);
+    two("", (year % 100) as u8);
+    two("-", month);
+    two("-", day);
+    two("T", hour);
+    two(":", minute);
+    two(":", second);
+    // The deviation is what must be added to get UTC; an offset is the opposite.
+    let offset = -time.deviation()?;
+    let hours = u8::try_from(offset.unsigned_abs() / 60).ok().filter(|hours| *hours < 100)?;
+    two(if offset < 0 { "-" } else { "+" }, hours);
+    two(":", (offset.unsigned_abs() % 60) as u8);
+    Some(text)
 }
 
 #[cfg(test)]
@@ -383,6 +414,19 @@ mod tests {
             sort_method: SortMethod::Fifo,
             entries_in_use: 100,
         }
+    }
+
+    #[test]
+    fn the_short_way_to_the_text_of_a_time_changes_nothing() {
+        for deviation in [-720i16, -120, -60, -1, 0, 30, 90, 720] {
+            let [high, low] = deviation.to_be_bytes();
+            for (hour, status) in [(0, 0), (9, 0x80), (23, 0xFF)] {
+                let time = DateTime([0x07, 0xEA, 3, 29, 7, hour, 59, 8, 0, high, low, status]);
+                assert_eq!(plain_iso_text(time), Some(any_time_text(time, true)), "{time}");
+            }
+        }
+        let open = DateTime([0x07, 0xEA, 0xFF, 29, 7, 1, 59, 8, 0, 0x80, 0, 0]);
+        assert_eq!(plain_iso_text(open), None);
     }
 
     #[test]
