@@ -28,9 +28,11 @@ use dlms_security::{
 };
 use dlms_tokio::{
     Client, ClientOptions, Endpoint, Error, ErrorKind, Framing, ImageProgress, ImageTransfer, Keys, Layer,
-    Listener, ListenerFraming, ProfileSelection, Provider, Server, ServerHost, ServerOptions, provider,
+    Listener, ListenerFraming, ProfileSelection, Provider, SerialOptions, Server, ServerHost, ServerOptions,
+    provider, serve_stream,
 };
 use tokio::io::AsyncWriteExt;
+use tokio_serial::{SerialPort, SerialStream};
 
 const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
 const DEMAND: LogicalName = LogicalName::new(1, 0, 1, 7, 0, 255);
@@ -362,6 +364,26 @@ async fn over_the_wrapper() {
 async fn over_hdlc() {
     let meter = meter(100);
     let endpoint = serve(&meter, hdlc_server()).await;
+    use_meter(Client::connect(public(endpoint.clone(), hdlc_client(16))).await.unwrap(), 100).await;
+    use_meter(Client::connect(secure(endpoint, hdlc_client(1), 0)).await.unwrap(), 100).await;
+}
+
+/// A pseudo-terminal stands for the line: the meter on one end, the client opens the other by its path.
+#[cfg(unix)]
+#[tokio::test]
+async fn over_a_serial_line() {
+    let meter = meter(100);
+    let (mut line, far_end) = SerialStream::pair().unwrap();
+    let path = far_end.name().unwrap();
+    drop(far_end);
+    tokio::spawn(async move {
+        // While nobody has the other end open, this one only gives errors.
+        loop {
+            let _ = serve_stream(&mut line, None, &hdlc_server(), &meter).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let endpoint = Endpoint::Serial(SerialOptions { baud_rate: 115_200, ..SerialOptions::new(path) });
     use_meter(Client::connect(public(endpoint.clone(), hdlc_client(16))).await.unwrap(), 100).await;
     use_meter(Client::connect(secure(endpoint, hdlc_client(1), 0)).await.unwrap(), 100).await;
 }
