@@ -103,6 +103,12 @@ pub enum SecurityError {
     /// The integrity check of a wrapped key failed, or its size is not the suite's.
     #[error("wrapped key does not unwrap")]
     KeyUnwrap,
+    /// A private or public key is none of its curve, or of another curve than is needed.
+    #[error("invalid key")]
+    InvalidKey,
+    /// The signature is not one over this message by this key.
+    #[error("signature does not verify")]
+    SignatureMismatch,
     /// A system title that is not 8 octets.
     #[error("system title of {0} octets, 8 are needed")]
     TitleLength(usize),

@@ -50,6 +50,7 @@
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 
+mod asymmetric;
 mod control;
 mod counter;
 mod error;
@@ -65,6 +66,9 @@ mod rustcrypto;
 mod secret;
 mod suite;
 
+pub use asymmetric::{
+    Curve, KeyUsage, KnownPeer, PeerKeys, PrivateKey, PublicKey, PublicKeyProvider, Signature,
+};
 pub use control::{KeySet, Protection, Requirement, SecurityControl, SecurityHeader};
 pub use counter::{CounterId, CounterStore, InvocationCounter, NoStore, ReplayWindow, SendCounter};
 pub use error::{SecurityError, StorageError};
