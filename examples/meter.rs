@@ -141,6 +141,8 @@ fn serve(
         security: &mut [],
         provider: &provider,
         counters: &mut NoStore,
+        key_rings: &mut [],
+        public_keys: None,
         manufacturer: None,
         scratch: &mut scratch,
     };

@@ -73,6 +73,8 @@ impl Connection {
             provider: &provider,
             counters: &mut NoStore,
             security: None,
+            key_ring: None,
+            public_keys: None,
             manufacturer: None,
             now: self.start.elapsed(),
         };

@@ -57,6 +57,8 @@
 //!     security: &mut [],
 //!     provider: &provider,
 //!     counters: &mut NoStore,
+//!     key_rings: &mut [],
+//!     public_keys: None,
 //!     manufacturer: None,
 //!     scratch: &mut [0; 64],
 //! };
@@ -71,6 +73,8 @@
 //!     provider: &provider,
 //!     counters: &mut NoStore,
 //!     security: None,
+//!     key_ring: None,
+//!     public_keys: None,
 //!     manufacturer: None,
 //!     now: Duration::ZERO,
 //! };
@@ -118,5 +122,6 @@ pub use dlms_security as security;
 #[cfg(feature = "wrapper")]
 pub use dlms_wrapper as wrapper;
 pub use protection::{
-    DedicatedKey, Envelope, HEADROOM, KeyClass, Opened, PEERS, ProtectionError, SecurityContext, TAILROOM,
+    DedicatedKey, Envelope, HEADROOM, KeyClass, KeyPairs, KeyRing, Opened, PEERS, ProtectionError,
+    PublicKeys, SecurityContext, TAILROOM,
 };

@@ -106,6 +106,8 @@ impl Pair {
             provider,
             counters,
             security: security.as_mut(),
+            key_ring: None,
+            public_keys: None,
             manufacturer: None,
             now: Duration::ZERO,
         };

@@ -83,6 +83,8 @@ impl Victim {
             provider: &self.provider,
             counters: &mut counters,
             security: Some(&mut self.security),
+            key_ring: None,
+            public_keys: None,
             manufacturer: None,
             now: Duration::ZERO,
         };
@@ -96,6 +98,8 @@ impl Victim {
             provider: &self.provider,
             counters: &mut counters,
             security: Some(&mut self.security),
+            key_ring: None,
+            public_keys: None,
             manufacturer: None,
             now: Duration::ZERO,
         };

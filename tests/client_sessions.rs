@@ -104,6 +104,8 @@ impl Bench {
             provider: &self.provider,
             counters: &mut Counters,
             security: self.security.as_mut(),
+            key_ring: None,
+            public_keys: None,
             manufacturer: None,
             now: self.now,
         };
@@ -130,6 +132,8 @@ impl Bench {
             provider: &self.provider,
             counters: &mut Counters,
             security: self.security.as_mut(),
+            key_ring: None,
+            public_keys: None,
             manufacturer: None,
             now: self.now,
         };

@@ -94,6 +94,8 @@ async fn read_and_write<L: Line<Error = Infallible>, F: ClientFraming>(
         provider: &provider,
         counters: &mut counters,
         security: context.as_mut(),
+        key_ring: None,
+        public_keys: None,
         manufacturer: None,
         now: Duration::ZERO,
     };
@@ -270,6 +272,8 @@ fn unanswered<F: ClientFraming>(framing: F) -> (DriverError<Infallible>, Duratio
         provider: &provider,
         counters: &mut Counters::default(),
         security: None,
+        key_ring: None,
+        public_keys: None,
         manufacturer: None,
         now: Duration::ZERO,
     };
@@ -306,6 +310,8 @@ fn a_wrong_key_is_told_from_a_lost_line() {
         provider: &provider,
         counters: &mut Counters::default(),
         security: context.as_mut(),
+        key_ring: None,
+        public_keys: None,
         manufacturer: None,
         now: Duration::ZERO,
     };

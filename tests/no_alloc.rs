@@ -131,6 +131,8 @@ impl Bench<'_> {
             provider: self.provider,
             counters: &mut Counters,
             security: Some(&mut self.keys),
+            key_ring: None,
+            public_keys: None,
             manufacturer: None,
             now: Duration::ZERO,
         };
@@ -143,6 +145,8 @@ impl Bench<'_> {
                 security: &mut self.meter_keys,
                 provider: self.provider,
                 counters: &mut Counters,
+                key_rings: &mut [],
+                public_keys: None,
                 manufacturer: None,
                 scratch: &mut [0; 64],
             };

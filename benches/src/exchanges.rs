@@ -61,7 +61,15 @@ impl Pair {
 
     fn start(&mut self, begin: impl FnOnce(&mut Engine<'_>, &mut [u8]) -> Result<Range>) -> Result<Range> {
         let Self { client, security, provider, counters, requests, .. } = self;
-        let env = Environment { provider, counters, security: Some(security), manufacturer: None, now: NOW };
+        let env = Environment {
+            provider,
+            counters,
+            security: Some(security),
+            key_ring: None,
+            public_keys: None,
+            manufacturer: None,
+            now: NOW,
+        };
         begin(&mut Engine { client, env }, requests)
     }
 
@@ -78,6 +86,8 @@ impl Pair {
                 provider: &self.provider,
                 counters: &mut self.counters,
                 security: Some(&mut self.security),
+                key_ring: None,
+                public_keys: None,
                 manufacturer: None,
                 now: NOW,
             };

@@ -69,6 +69,8 @@ fuzz_target!(|input: &[u8]| {
         provider: &provider,
         counters: &mut Counters,
         security: Some(&mut security),
+        key_ring: None,
+        public_keys: None,
         manufacturer: None,
         now: Duration::ZERO,
     };

@@ -147,6 +147,8 @@ impl<'m> Line<'m> {
             provider,
             counters: &mut Counters,
             security: keys.as_mut(),
+            key_ring: None,
+            public_keys: None,
             manufacturer: None,
             now: Duration::ZERO,
         };
@@ -164,6 +166,8 @@ impl<'m> Line<'m> {
                 security: &mut meter.security,
                 provider: &meter.provider,
                 counters: &mut meter.simulation.counters,
+                key_rings: &mut [],
+                public_keys: None,
                 manufacturer: None,
                 scratch: &mut meter.scratch,
             };
@@ -177,6 +181,8 @@ impl<'m> Line<'m> {
                 provider,
                 counters: &mut Counters,
                 security: keys.as_mut(),
+                key_ring: None,
+                public_keys: None,
                 manufacturer: None,
                 now: Duration::ZERO,
             };

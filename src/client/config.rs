@@ -6,8 +6,8 @@ use dlms_security::{
     AuthenticationMechanism, CounterStore, CryptoProvider, Protection, Secret, SecretKey, SystemTitle, hls,
 };
 
-use crate::SecurityContext;
 use crate::xdlms::Conformance;
+use crate::{KeyRing, PublicKeys, SecurityContext};
 
 /// One association as this side wants it.
 ///
@@ -128,6 +128,10 @@ pub struct Environment<'e, P: CryptoProvider> {
     pub counters: &'e mut dyn CounterStore,
     /// The keys, where ciphering or mechanism 5 needs them. They outlive the association.
     pub security: Option<&'e mut SecurityContext<P>>,
+    /// The further keys of the security setup, where broadcasts or wrapped keys need them.
+    pub key_ring: Option<&'e mut KeyRing<P>>,
+    /// Signatures and key agreement, where the association uses them. Our own key pairs are the first ones.
+    pub public_keys: Option<PublicKeys<'e>>,
     /// The method of mechanism 2.
     pub manufacturer: Option<&'e dyn hls::Manufacturer>,
     /// The time, since an origin of the caller's choosing.

@@ -14,7 +14,9 @@ use super::event::{Event, EventQueue, RefusalReason};
 use super::get::GetTransfer;
 use super::hls::Challenges;
 use super::incoming::IncomingRequest;
-use crate::protection::{DedicatedKey, Envelope, HEADROOM, Opened, SecurityContext, TAILROOM, is_protected};
+use crate::protection::{
+    DedicatedKey, Envelope, HEADROOM, KeyRing, Opened, PublicKeys, SecurityContext, TAILROOM, is_protected,
+};
 use crate::xdlms::{
     ACCESS_REQUEST, ACTION_REQUEST, Conformance, ExceptionResponse, GENERAL_BLOCK_TRANSFER, GET_REQUEST,
     InvokeIdAndPriority, READ_REQUEST, SET_REQUEST, ServiceError, StateError, UNCONFIRMED_WRITE_REQUEST,
@@ -32,6 +34,10 @@ pub struct Host<'h, P: CryptoProvider> {
     pub associations: &'h mut [AssociationConfig],
     /// The security setups that [`AssociationConfig::security`] refers to.
     pub security: &'h mut [SecurityContext<P>],
+    /// The further keys of the security setups, each at the place of its own; setups at the end may have none.
+    pub key_rings: &'h mut [KeyRing<P>],
+    /// Signatures and key agreement, where an association uses them.
+    pub public_keys: Option<PublicKeys<'h>>,
     /// Cryptography and random numbers.
     pub provider: &'h P,
     /// Where send counters are reserved before they are used.

@@ -208,6 +208,8 @@ impl Meter {
             security: &mut self.security,
             provider: &self.provider,
             counters: &mut self.counters,
+            key_rings: &mut [],
+            public_keys: None,
             manufacturer: None,
             scratch: &mut self.scratch,
         }

@@ -159,6 +159,8 @@ impl ServerHost for Meter {
             security: &mut self.security,
             provider: &self.provider,
             counters: &mut self.counters,
+            key_rings: &mut [],
+            public_keys: None,
             manufacturer: None,
             scratch: &mut self.scratch,
         }

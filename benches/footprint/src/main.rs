@@ -50,6 +50,8 @@ extern "C" fn _start() -> ! {
                 security: &mut meter.security,
                 provider: &meter.provider,
                 counters: &mut meter.counters,
+                key_rings: &mut [],
+                public_keys: None,
                 manufacturer: None,
                 scratch: &mut scratch,
             };

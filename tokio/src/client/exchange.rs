@@ -77,6 +77,8 @@ impl<P: CryptoProvider> Client<P> {
                 provider: &self.provider,
                 counters: &mut *self.counters,
                 security: self.security.as_mut(),
+                key_ring: None,
+                public_keys: None,
                 manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
                 now: self.link.clock().now(),
             };
@@ -119,6 +121,8 @@ impl<P: CryptoProvider> Client<P> {
                     provider: &self.provider,
                     counters: &mut *self.counters,
                     security: self.security.as_mut(),
+                    key_ring: None,
+                    public_keys: None,
                     manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
                     now: clock.now(),
                 };
@@ -202,6 +206,8 @@ impl<P: CryptoProvider> Client<P> {
                 provider: &self.provider,
                 counters: &mut *self.counters,
                 security: self.security.as_mut(),
+                key_ring: None,
+                public_keys: None,
                 manufacturer: None,
                 now: until,
             };

@@ -1,0 +1,143 @@
+//! The keys that every protected association has: the global ones of its security setup, and its dedicated key.
+
+use dlms_security::{
+    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, PeerWindows, Protector,
+    ReplayWindow, SecretKey, SecurityError, SecuritySuite, SendCounter, SystemTitle,
+};
+
+use super::PEERS;
+
+/// A key with everything that must live as long as it: our send counter and the peers' replay windows.
+pub(crate) struct KeyState<P: CryptoProvider> {
+    pub(super) key: P::AeadKey,
+    pub(super) send: SendCounter,
+    pub(super) windows: PeerWindows<PEERS>,
+}
+
+/// The keys of one security setup, with their counters. It outlives associations: replay windows and the send counter
+/// belong to the key, not to an association.
+pub struct SecurityContext<P: CryptoProvider> {
+    pub(super) suite: SecuritySuite,
+    pub(super) own_title: SystemTitle,
+    pub(super) authentication_key: AuthenticationKey,
+    pub(super) unicast: KeyState<P>,
+}
+
+/// A key of one association, both counters starting at 0.
+pub struct DedicatedKey<P: CryptoProvider> {
+    pub(super) key: P::AeadKey,
+    pub(super) send: SendCounter,
+    pub(super) window: ReplayWindow,
+}
+
+impl<P: CryptoProvider> DedicatedKey<P> {
+    /// The dedicated key that an InitiateRequest carries.
+    ///
+    /// # Errors
+    /// What the provider says of the key.
+    pub fn new(provider: &P, suite: SecuritySuite, key: &SecretKey) -> Result<Self, SecurityError> {
+        Ok(Self {
+            key: provider.aead_key(suite, key.expose())?,
+            send: SendCounter::volatile(),
+            window: ReplayWindow::default(),
+        })
+    }
+}
+
+impl<P: CryptoProvider> SecurityContext<P> {
+    /// The context of one security setup: its suite, our own title, the global unicast encryption key and the global
+    /// authentication key.
+    ///
+    /// `id` names the key towards the [`CounterStore`]; `reserved` is the ceiling that the store holds for it (0 for a
+    /// new key). Sending begins there, so that no counter is used twice.
+    ///
+    /// # Errors
+    /// What the provider says of the key.
+    pub fn new(
+        provider: &P,
+        suite: SecuritySuite,
+        own_title: SystemTitle,
+        encryption_key: &SecretKey,
+        authentication_key: AuthenticationKey,
+        id: CounterId,
+        reserved: u32,
+    ) -> Result<Self, SecurityError> {
+        Ok(Self {
+            suite,
+            own_title,
+            authentication_key,
+            unicast: KeyState {
+                key: provider.aead_key(suite, encryption_key.expose())?,
+                send: SendCounter::new(id, reserved),
+                windows: PeerWindows::new(),
+            },
+        })
+    }
+
+    /// The suite of the setup.
+    pub const fn suite(&self) -> SecuritySuite {
+        self.suite
+    }
+
+    /// Our own system title.
+    pub const fn own_title(&self) -> SystemTitle {
+        self.own_title
+    }
+
+    /// The counter that the next message under the global key will carry.
+    pub const fn upcoming_counter(&self) -> InvocationCounter {
+        self.unicast.send.upcoming()
+    }
+
+    /// Skips send counters, as a peer says that it expects them; the hint is not authenticated, so `limit` bounds it.
+    ///
+    /// # Errors
+    /// The hint is out of bounds.
+    pub fn advance_counter(&mut self, to: InvocationCounter, limit: u32) -> Result<(), SecurityError> {
+        self.unicast.send.advance_to(to, limit)
+    }
+
+    /// The lowest counter that is accepted from `peer`.
+    pub fn lowest_acceptable(&self, peer: SystemTitle) -> InvocationCounter {
+        self.unicast.windows.window(peer).lowest_acceptable()
+    }
+
+    /// The lowest counters that are accepted from the peers heard so far.
+    pub fn windows(&self) -> impl Iterator<Item = (SystemTitle, InvocationCounter)> + '_ {
+        self.unicast.windows.iter()
+    }
+
+    /// Sets the lowest counter that is accepted from `peer`, as it was stored before a restart.
+    ///
+    /// # Errors
+    /// The table of peers is full.
+    pub fn restore_window(
+        &mut self,
+        peer: SystemTitle,
+        lowest: InvocationCounter,
+    ) -> Result<(), SecurityError> {
+        self.unicast.windows.restore(peer, lowest)
+    }
+
+    /// The next counter of the global key.
+    pub(crate) fn next_counter(
+        &mut self,
+        mut store: &mut dyn CounterStore,
+    ) -> Result<InvocationCounter, SecurityError> {
+        self.unicast.send.next(&mut store)
+    }
+
+    /// Records a counter of the global key that a verified handshake proof carried.
+    pub(crate) fn accept_counter(
+        &mut self,
+        peer: SystemTitle,
+        counter: InvocationCounter,
+    ) -> Result<(), SecurityError> {
+        self.unicast.windows.accept(peer, counter)
+    }
+
+    /// The global key, to make or verify a handshake proof.
+    pub(crate) const fn protector<'k>(&'k self, provider: &'k P) -> Protector<'k, P> {
+        Protector { provider, key: &self.unicast.key, authentication_key: &self.authentication_key }
+    }
+}

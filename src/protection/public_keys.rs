@@ -1,0 +1,73 @@
+//! The asymmetric half of what one side has: its own key pairs, whom it trusts, and who computes.
+//!
+//! It stands beside the [`SecurityContext`](super::SecurityContext), not in it: a meter of suite 0 has none of it.
+
+use dlms_security::{Curve, KeyUsage, PeerKeys, PrivateKey, PublicKeyProvider, SecurityError};
+
+/// Our own key pairs of one security setup, one for each [`KeyUsage`]: the one in use, and the one that was generated
+/// and waits for its certificate.
+#[derive(Clone, Debug, Default)]
+pub struct KeyPairs {
+    in_use: [Option<PrivateKey>; KeyUsage::ALL.len()],
+    pending: [Option<PrivateKey>; KeyUsage::ALL.len()],
+}
+
+impl KeyPairs {
+    /// No key pair yet.
+    pub const fn new() -> Self {
+        Self { in_use: [const { None }; KeyUsage::ALL.len()], pending: [const { None }; KeyUsage::ALL.len()] }
+    }
+
+    /// The same with a key pair in use.
+    #[must_use]
+    pub fn with(mut self, usage: KeyUsage, key: PrivateKey) -> Self {
+        self.set_in_use(usage, Some(key));
+        self
+    }
+
+    /// The pair that is used.
+    pub const fn in_use(&self, usage: KeyUsage) -> Option<&PrivateKey> {
+        self.in_use[usage as usize].as_ref()
+    }
+
+    /// Takes a pair into use, or the one that is away.
+    pub fn set_in_use(&mut self, usage: KeyUsage, key: Option<PrivateKey>) {
+        self.in_use[usage as usize] = key;
+    }
+
+    /// The pair that waits for its certificate.
+    pub const fn pending(&self, usage: KeyUsage) -> Option<&PrivateKey> {
+        self.pending[usage as usize].as_ref()
+    }
+
+    /// Puts a new pair beside the one in use, to wait for its certificate, or drops the one that waits.
+    pub fn set_pending(&mut self, usage: KeyUsage, key: Option<PrivateKey>) {
+        self.pending[usage as usize] = key;
+    }
+
+    /// The pair for `usage` on `curve`.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyMissing`] if there is none, or it is of another curve.
+    pub fn key(&self, usage: KeyUsage, curve: Curve) -> Result<&PrivateKey, SecurityError> {
+        self.in_use(usage).filter(|key| key.curve() == curve).ok_or(SecurityError::KeyMissing)
+    }
+}
+
+/// What this side has of the asymmetric half of suites 1 and 2: for authentication mechanism 7, general-signing, and
+/// general-ciphering with agreed keys.
+pub struct PublicKeys<'h> {
+    /// Who computes.
+    pub provider: &'h dyn PublicKeyProvider,
+    /// Our own key pairs: at the place of each security setup its own; a client has one.
+    pub own: &'h mut [KeyPairs],
+    /// Whom this side trusts.
+    pub peers: &'h dyn PeerKeys,
+}
+
+impl PublicKeys<'_> {
+    /// The same for a shorter time.
+    pub const fn reborrow(&mut self) -> PublicKeys<'_> {
+        PublicKeys { provider: self.provider, own: self.own, peers: self.peers }
+    }
+}
