@@ -30,7 +30,7 @@ const NOT_ALLOWED: &str = "D80101";
 const UNDECIPHERABLE: &str = "D80105";
 const NONE: AuthenticationMechanism = AuthenticationMechanism::None;
 const GMAC: AuthenticationMechanism = AuthenticationMechanism::Gmac;
-const FULL: Protection = Protection::all();
+const FULL: Protection = Protection::AUTHENTICATED_ENCRYPTED;
 
 fn ciphered(mechanism: AuthenticationMechanism, suite: SecuritySuite) -> AssociationConfig {
     config(mechanism, Some(suite))

@@ -205,7 +205,7 @@ fn bench(provider: &Provider, suite: SecuritySuite) -> Bench<'_> {
         mechanism: AuthenticationMechanism::Gmac,
         secret: Secret::empty(),
         security: Some(0),
-        policy: Protection::all(),
+        policy: Protection::AUTHENTICATED_ENCRYPTED,
         conformance: Conformance::LOGICAL_NAME,
         max_receive_pdu_size: 200,
         client_title: None,

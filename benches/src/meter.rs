@@ -129,7 +129,7 @@ impl Meter {
             device: Device { energy: Register::new(ENERGY, 5009, unit), profile },
             associations: [
                 association(PUBLIC, AuthenticationMechanism::None, Protection::empty()),
-                association(READER, AuthenticationMechanism::Gmac, Protection::all()),
+                association(READER, AuthenticationMechanism::Gmac, Protection::AUTHENTICATED_ENCRYPTED),
             ],
             security: [security(&provider, SERVER_TITLE)?],
             provider,

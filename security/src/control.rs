@@ -22,19 +22,27 @@ const BROADCAST: u8 = 0x40;
 const COMPRESSED: u8 = 0x80;
 
 bitflags! {
-    /// Which protection is applied or required; the bits are those of the security control octet.
+    /// Which protection is applied or required. The bits of the ciphering are those of the security control octet.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Protection: u8 {
         /// A: the content ends with an authentication tag.
         const AUTHENTICATED = 0x10;
         /// E: the information is encrypted.
         const ENCRYPTED = 0x20;
+        /// The APDU is digitally signed: it travels in general-signing, which has no security control octet.
+        const SIGNED = 0x40;
     }
 }
 
 impl Protection {
     /// Authenticated and encrypted.
-    pub const AUTHENTICATED_ENCRYPTED: Self = Self::all();
+    pub const AUTHENTICATED_ENCRYPTED: Self = Self::AUTHENTICATED.union(Self::ENCRYPTED);
+
+    /// What of it is applied by ciphering: all but the signature.
+    #[must_use]
+    pub const fn ciphering(self) -> Self {
+        self.intersection(Self::AUTHENTICATED_ENCRYPTED)
+    }
 
     /// Octets that this protection adds to the information: header, and tag if there is one.
     pub const fn overhead(self) -> usize {
@@ -61,9 +69,9 @@ pub enum KeySet {
 pub struct SecurityControl(u8);
 
 impl SecurityControl {
-    /// The octet for a suite and a protection, unicast, not compressed.
+    /// The octet for a suite and a ciphering, unicast, not compressed.
     pub const fn new(suite: SecuritySuite, protection: Protection) -> Self {
-        Self(suite.id() | protection.bits())
+        Self(suite.id() | protection.ciphering().bits())
     }
 
     /// The same octet with the broadcast key set.
@@ -94,7 +102,7 @@ impl SecurityControl {
 
     /// The applied protection.
     pub const fn protection(self) -> Protection {
-        Protection::from_bits_truncate(self.0)
+        Protection::from_bits_truncate(self.0).ciphering()
     }
 
     /// Whether the broadcast key is used.
@@ -176,7 +184,7 @@ impl SecurityHeader {
 pub struct Requirement {
     /// The suite of the security setup.
     pub suite: SecuritySuite,
-    /// The least protection that is enough.
+    /// The least ciphering that is enough; whether there must be a signature is asked elsewhere.
     pub protection: Protection,
     /// The key set that the carrier and the association allow.
     pub key_set: KeySet,
@@ -208,10 +216,11 @@ impl Requirement {
         if applied.is_empty() {
             return Err(SecurityError::NoProtection);
         }
-        let only_encrypted = applied == Protection::ENCRYPTED && self.protection != Protection::ENCRYPTED;
-        if only_encrypted || !applied.contains(self.protection) {
+        let required = self.protection.ciphering();
+        let only_encrypted = applied == Protection::ENCRYPTED && required != Protection::ENCRYPTED;
+        if only_encrypted || !applied.contains(required) {
             return Err(SecurityError::InsufficientProtection {
-                required: self.protection.bits(),
+                required: required.bits(),
                 found: applied.bits(),
             });
         }

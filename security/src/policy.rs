@@ -98,12 +98,12 @@ impl RequiredProtection {
         }
     }
 
-    /// The ciphering that a request must have.
+    /// The protection that a request must have.
     pub const fn request(self) -> Protection {
         Protection::from_bits_truncate(self.bits() << 2)
     }
 
-    /// The ciphering that a response must have.
+    /// The protection that a response must have.
     pub const fn response(self) -> Protection {
         Protection::from_bits_truncate(self.bits() >> 1)
     }
@@ -131,6 +131,8 @@ mod tests {
         assert_eq!(required(0x08).request(), Protection::ENCRYPTED);
         assert_eq!(required(0x20).response(), Protection::AUTHENTICATED);
         assert_eq!(required(0x40).response(), Protection::ENCRYPTED);
+        assert_eq!(required(0x10).request(), Protection::SIGNED);
+        assert_eq!(required(0x80).response(), Protection::SIGNED);
         assert_eq!(required(0x1C).response(), Protection::empty());
         assert_eq!(required(0xE0).request(), Protection::empty());
         assert!(required(0x10).signed_request() && !required(0x10).signed_response());

@@ -300,8 +300,9 @@ fn receive(
     ReplayWindow::new(vector.counter("invocation_counter"))
         .check(received.counter)
         .map_err(|e| e.to_string())?;
-    let stronger = Requirement { protection: Protection::all(), ..requirement };
-    if control.protection() != Protection::all() && stronger.check(received.control).is_ok() {
+    let stronger = Requirement { protection: Protection::AUTHENTICATED_ENCRYPTED, ..requirement };
+    if control.protection() != Protection::AUTHENTICATED_ENCRYPTED && stronger.check(received.control).is_ok()
+    {
         return Err("less than required was accepted".into());
     }
     let opened = with_protector(vector, suite, |protector| {
@@ -493,6 +494,6 @@ fn required(vector: &Vector) -> Checked {
         protection: required.request(),
         key_set: KeySet::Unicast,
     };
-    let full = SecurityControl::new(SecuritySuite::Suite0, Protection::all());
+    let full = SecurityControl::new(SecuritySuite::Suite0, Protection::AUTHENTICATED_ENCRYPTED);
     requirement.check(full).map_err(|e| e.to_string())
 }

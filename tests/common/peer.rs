@@ -53,7 +53,7 @@ impl Peer {
         Self {
             suite,
             title: CLIENT_TITLE,
-            protection: Protection::all(),
+            protection: Protection::AUTHENTICATED_ENCRYPTED,
             key: provider.aead_key(suite, key.expose()).unwrap(),
             authentication_key,
             counter: 0,
@@ -169,7 +169,7 @@ impl Peer {
     pub fn aarq(&mut self, mechanism: AuthenticationMechanism, dedicated: bool, size: u16) -> Vec<u8> {
         let initiate = self.initiate(dedicated, size);
         let counter = self.next_counter(false);
-        let control = SecurityControl::new(self.suite, Protection::all());
+        let control = SecurityControl::new(self.suite, Protection::AUTHENTICATED_ENCRYPTED);
         let content = self.content(false, control, counter, &initiate);
         self.aarq_around(mechanism, &self.envelope(Form::Glo, 0x01, &content))
     }
@@ -177,7 +177,7 @@ impl Peer {
     pub fn rlrq(&mut self) -> Vec<u8> {
         let initiate = self.initiate(false, 0);
         let counter = self.next_counter(false);
-        let control = SecurityControl::new(self.suite, Protection::all());
+        let control = SecurityControl::new(self.suite, Protection::AUTHENTICATED_ENCRYPTED);
         let content = self.content(false, control, counter, &initiate);
         let information = self.envelope(Form::Glo, 0x01, &content);
         let mut buffer = [0; 100];

@@ -193,7 +193,7 @@ fn meter(rows: u32) -> Arc<Mutex<Meter>> {
         mechanism,
         secret: Secret::empty(),
         security: Some(0),
-        policy: if ciphered { Protection::all() } else { Protection::empty() },
+        policy: if ciphered { Protection::AUTHENTICATED_ENCRYPTED } else { Protection::empty() },
         conformance: Conformance::LOGICAL_NAME,
         max_receive_pdu_size: 1024,
         client_title: None,

@@ -218,7 +218,7 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, ciphered: bo
             _ => Secret::empty(),
         },
         security: ciphered.then_some(0),
-        policy: if ciphered { Protection::all() } else { Protection::empty() },
+        policy: if ciphered { Protection::AUTHENTICATED_ENCRYPTED } else { Protection::empty() },
         conformance: AssociationConfig::SUPPORTED,
         max_receive_pdu_size: 256,
         client_title: None,
