@@ -122,6 +122,6 @@ pub use dlms_security as security;
 #[cfg(feature = "wrapper")]
 pub use dlms_wrapper as wrapper;
 pub use protection::{
-    DedicatedKey, Envelope, HEADROOM, KeyClass, KeyPairs, KeyRing, Opened, PEERS, ProtectionError,
-    PublicKeys, SecurityContext, TAILROOM,
+    Accepted, Asymmetric, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyPairs,
+    KeyRing, Keys, Opened, PEERS, ProtectionError, PublicKeys, SecurityContext, TAILROOM, TransactionId,
 };

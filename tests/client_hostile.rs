@@ -293,7 +293,8 @@ impl AnyKey {
         let mut buffer = vec![0; dlms::HEADROOM + plain.len() + dlms::TAILROOM];
         let range = dlms::HEADROOM..dlms::HEADROOM + plain.len();
         buffer[range.clone()].copy_from_slice(plain);
-        let envelope = dlms::Envelope { general, key: dlms::KeyClass::Global };
+        let carrier = if general { dlms::Carrier::WithTitle } else { dlms::Carrier::ServiceSpecific };
+        let envelope = dlms::Envelope { carrier, key: dlms::KeyClass::Global };
         let mut counters = Counters::default();
         let sealed = self
             .context

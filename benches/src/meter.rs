@@ -198,6 +198,7 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, policy: Prot
         conformance: AssociationConfig::SUPPORTED,
         max_receive_pdu_size: PDU,
         client_title: None,
+        accepted: dlms::Accepted::default(),
         accept_shared_counter: false,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use dlms::client::{ActionItem, Client, ClientConfig, Environment, SetItem};
 use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
-use dlms::{Envelope, HEADROOM, SecurityContext, TAILROOM};
+use dlms::{Carrier, Envelope, HEADROOM, SecurityContext, TAILROOM};
 use dlms_axdr::Data;
 use dlms_obis::LogicalName;
 use dlms_security::{
@@ -105,7 +105,7 @@ fuzz_target!(|input: &[u8]| {
             let plain = HEADROOM..HEADROOM + apdu.len();
             let mut buffer = vec![0; plain.end + TAILROOM];
             buffer[plain.clone()].copy_from_slice(&apdu);
-            let envelope = Envelope { general: true, ..Envelope::GLOBAL };
+            let envelope = Envelope { carrier: Carrier::WithTitle, ..Envelope::GLOBAL };
             let sealed = server
                 .seal(&provider, &mut Counters, None, envelope, Protection::AUTHENTICATED_ENCRYPTED, &mut buffer, plain)
                 .expect("room enough");

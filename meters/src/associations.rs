@@ -74,6 +74,7 @@ impl Association {
             conformance: conformance(self)?,
             max_receive_pdu_size: self.max_pdu,
             client_title: None,
+            accepted: dlms::Accepted::default(),
             accept_shared_counter: self.accept_shared_counter,
         })
     }

@@ -8,11 +8,12 @@ use core::ops::Range;
 use dlms_axdr::{Data, Encoder};
 use dlms_obis::LogicalName;
 use dlms_security::hls::Challenge;
-use dlms_security::{AuthenticationMechanism, CryptoProvider, Protection, SecretKey, SystemTitle};
+use dlms_security::{
+    AuthenticationMechanism, CryptoProvider, Protection, SecretKey, SecuritySuite, SystemTitle,
+};
 
 use super::session::{Challenges, Client, Dedicated, NO_SECURITY, State, Transaction, sealing, whole};
 use super::{Agreement, ClientError, Environment, Event, Reaction, Refusal, Tolerance};
-use crate::ProtectionError;
 use crate::acse::{
     Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
     ReleaseRequest, ReleaseRequestReason, ReleaseResponse, UserDiagnostic,
@@ -23,6 +24,7 @@ use crate::xdlms::{
     ActionRequest, ActionResponse, ActionResult, ConfirmedServiceError, Conformance, GetDataResult,
     InitiateRequest, InitiateResponse, MethodDescriptor,
 };
+use crate::{KeyClass, ProtectionError, SecurityContext};
 
 const DLMS_VERSION: u8 = 6;
 const LN_VAA_NAME: u16 = 0x0007;
@@ -54,6 +56,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         }
         let own_title = self.check_configuration(env)?;
         self.close();
+        self.suite = env.security.as_deref().map_or(SecuritySuite::Suite0, SecurityContext::suite);
         self.agreement = Agreement::NONE;
         if self.config.dedicated_key {
             let security = env.security.as_deref().ok_or(NO_SECURITY)?;
@@ -202,8 +205,15 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         if config.mechanism == AuthenticationMechanism::Hls2Manufacturer && env.manufacturer.is_none() {
             return Err(ClientError::Configuration("mechanism 2 needs the manufacturer's method"));
         }
-        if !config.ciphered && (config.dedicated_key || !config.policy.is_empty()) {
+        let protection = config.policy | config.request_protection;
+        if !config.ciphered
+            && (config.dedicated_key || config.general_ciphering.is_some() || !protection.is_empty())
+        {
             return Err(ClientError::Configuration("protection needs the ciphered context"));
+        }
+        let is_dedicated = config.dedicated_key || config.general_ciphering == Some(KeyClass::Dedicated);
+        if config.general_ciphering.is_some() && is_dedicated {
+            return Err(ClientError::Configuration("general-ciphering has no dedicated key"));
         }
         if config.max_receive_pdu_size != 0 && config.max_receive_pdu_size < SHORTEST_PDU {
             return Err(ClientError::Configuration("max_receive_pdu_size is below 12"));
@@ -221,7 +231,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
 
     /// The services that are proposed: those configured, and what the configured envelope needs.
     fn proposal(&self) -> Conformance {
-        match self.config.general_protection {
+        match self.config.general_protection || self.needs_general_protection() {
             true => self.config.conformance | Conformance::GENERAL_PROTECTION,
             false => self.config.conformance,
         }

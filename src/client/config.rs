@@ -7,7 +7,7 @@ use dlms_security::{
 };
 
 use crate::xdlms::Conformance;
-use crate::{KeyRing, PublicKeys, SecurityContext};
+use crate::{Accepted, KeyClass, KeyRing, PublicKeys, SecurityContext};
 
 /// One association as this side wants it.
 ///
@@ -24,6 +24,10 @@ pub struct ClientConfig {
     /// The protection of requests, and the least protection of whatever comes back, once the association is open. The
     /// InitiateRequest of a ciphered context is authenticated and encrypted whatever stands here.
     pub policy: Protection,
+    /// What requests are protected with besides `policy`: a signature, where responses need none.
+    pub request_protection: Protection,
+    /// The envelopes, kinds of keys and deviations that are taken, besides the form in which requests leave.
+    pub accepted: Accepted,
     /// The services that are proposed.
     pub conformance: Conformance,
     /// The longest APDU that this side takes: 0 for no limit, else at least 12.
@@ -39,6 +43,9 @@ pub struct ClientConfig {
     pub stated_dedicated_key: Option<SecretKey>,
     /// Whether requests travel as general-glo- and general-ded-ciphering, if the server can.
     pub general_protection: bool,
+    /// Whether requests travel in general-ciphering once the association is open, and with which key: any but the
+    /// dedicated one. Where the server cannot, nothing is sent.
+    pub general_ciphering: Option<KeyClass>,
     /// How many octets our challenge has: 8 to 64.
     pub challenge_length: u8,
     /// The user id of this client (calling-AE-invocation-id).
@@ -76,6 +83,8 @@ impl ClientConfig {
             mechanism: AuthenticationMechanism::None,
             secret: Secret::empty(),
             policy: Protection::empty(),
+            request_protection: Protection::empty(),
+            accepted: Accepted::default(),
             conformance: Conformance::GET
                 | Conformance::SET
                 | Conformance::ACTION
@@ -95,6 +104,7 @@ impl ClientConfig {
             dedicated_key: false,
             stated_dedicated_key: None,
             general_protection: false,
+            general_ciphering: None,
             challenge_length: 32,
             user_id: None,
             high_priority: true,

@@ -5,12 +5,15 @@ use core::time::Duration;
 
 use dlms_axdr::{BufferFull, DecodeError, DecodeErrorKind, Encoder, Reader};
 use dlms_security::hls::Challenge;
-use dlms_security::{CryptoProvider, Protection, SecretKey, SystemTitle};
+use dlms_security::{CounterStore, CryptoProvider, Protection, SecretKey, SecuritySuite, SystemTitle};
 
 use super::{Agreement, ClientConfig, ClientError, Environment, Event, Reaction, Tolerance};
 use crate::ProtectionError;
 use crate::acse;
-use crate::protection::{DedicatedKey, Envelope, HEADROOM, KeyClass, Opened, TAILROOM};
+use crate::protection::{
+    Accepted, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, Keys, Opened, TAILROOM,
+    TransactionId,
+};
 use crate::transfer::{Incoming, Outgoing};
 use crate::xdlms::{
     self, ConfirmedServiceError, Conformance, DataNotification, EventNotification, ExceptionResponse,
@@ -29,6 +32,10 @@ pub struct Client<P: CryptoProvider, B> {
     pub(super) agreement: Agreement,
     pub(super) dedicated: Option<Dedicated<P>>,
     pub(super) invoke_id: u8,
+    /// The suite of the security context.
+    pub(super) suite: SecuritySuite,
+    /// The transaction-id of the request that waits for its answer, if it had one.
+    pub(super) transaction: Option<[u8; TransactionId::DRAWN]>,
     pub(super) deadline: Option<Duration>,
     pub(super) storage: B,
 }
@@ -84,6 +91,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             agreement: Agreement::NONE,
             dedicated: None,
             invoke_id: 0,
+            suite: SecuritySuite::Suite0,
+            transaction: None,
             deadline: None,
             storage,
         }
@@ -244,38 +253,65 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         if !self.config.ciphered {
             return Ok(Opened::plain(0..apdu.len()));
         }
-        let security = env.security.as_deref_mut().ok_or(NO_SECURITY)?;
         let peer = self.agreement.server_title.ok_or(ClientError::Protection(ProtectionError::WrongTitle))?;
+        let expected = self.envelope();
+        let demand = Demand {
+            peer,
+            required: self.config.policy,
+            accepted: self.config.accepted | Accepted::form(expected, self.request_protection()),
+            transaction: self.transaction.and_then(|transaction| TransactionId::new(&transaction)),
+        };
         let dedicated = self.dedicated.as_mut().map(|dedicated| &mut dedicated.key);
-        let opened = security.open(env.provider, dedicated, peer, self.config.policy, apdu)?;
-        let key = opened.envelope.map(|envelope| envelope.key);
-        if !self.config.policy.is_empty()
-            && key != Some(self.key_class())
-            && !is_notification(apdu, &opened.apdu)
-        {
+        let opened = env.keys(dedicated).ok_or(NO_SECURITY)?.0.open(&demand, apdu)?;
+        if is_notification(apdu, &opened.apdu) {
+            return Ok(opened);
+        }
+        let is_expected_key = match opened.envelope {
+            None => self.config.policy.ciphering().is_empty(),
+            Some(envelope) if envelope.carrier == Carrier::GeneralCiphering => {
+                envelope.key == expected.key || self.config.accepted.takes(envelope)
+            }
+            Some(envelope) => self.config.policy.is_empty() || envelope.key == expected.key,
+        };
+        if !is_expected_key {
             return Err(ProtectionError::NoKey.into());
+        }
+        if demand.transaction.is_some()
+            && opened.transaction.is_some_and(|_| opened.transaction != demand.transaction)
+        {
+            return Err(ProtectionError::WrongTransaction.into());
         }
         Ok(opened)
     }
 
-    /// Which key requests are under: the dedicated one only once the handshake is over.
-    fn key_class(&self) -> KeyClass {
-        match self.state {
-            State::Associated(_) if self.dedicated.is_some() => KeyClass::Dedicated,
-            _ => KeyClass::Global,
-        }
-    }
-
+    /// What requests travel in: the global key until the handshake is over, then the one that is configured.
     fn envelope(&self) -> Envelope {
-        Envelope {
-            general: self.config.general_protection
-                && self.agreement.conformance.contains(Conformance::GENERAL_PROTECTION),
-            key: self.key_class(),
+        let carrier = match self.config.general_protection
+            && self.agreement.conformance.contains(Conformance::GENERAL_PROTECTION)
+        {
+            true => Carrier::WithTitle,
+            false => Carrier::ServiceSpecific,
+        };
+        match (self.state, self.config.general_ciphering) {
+            (State::Associated(_), Some(key)) => Envelope { carrier: Carrier::GeneralCiphering, key },
+            (State::Associated(_), None) if self.dedicated.is_some() => {
+                Envelope { carrier, key: KeyClass::Dedicated }
+            }
+            _ => Envelope { carrier, key: KeyClass::Global },
         }
     }
 
-    const fn is_protected(&self) -> bool {
-        self.config.ciphered && !self.config.policy.is_empty()
+    fn request_protection(&self) -> Protection {
+        self.config.policy | self.config.request_protection
+    }
+
+    fn is_protected(&self) -> bool {
+        self.config.ciphered && !self.request_protection().is_empty()
+    }
+
+    /// Whether requests travel in a form that the server must have agreed to.
+    pub(super) fn needs_general_protection(&self) -> bool {
+        self.config.general_ciphering.is_some() || self.request_protection().contains(Protection::SIGNED)
     }
 
     /// How long a plain request may be so that, protected, it fits the server and the transmit buffer.
@@ -284,9 +320,15 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             0 => usize::from(u16::MAX),
             limit => usize::from(limit),
         };
-        let overhead =
-            if self.is_protected() { self.envelope().overhead(self.config.policy, limit) } else { 0 };
-        limit.saturating_sub(overhead).min(out.len().saturating_sub(Self::TRANSMIT_OVERHEAD))
+        let mut overhead = 0;
+        if self.is_protected() {
+            let largest = limit.max(out.len());
+            let envelope = self.envelope();
+            overhead =
+                envelope.overhead(self.request_protection(), self.suite, TransactionId::DRAWN, largest);
+        }
+        let room = out.len().saturating_sub(overhead.max(Self::TRANSMIT_OVERHEAD));
+        limit.saturating_sub(overhead).min(room)
     }
 
     /// Writes a plain request to its place in `out`. `None` if it does not fit.
@@ -310,12 +352,20 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
     ) -> Result<Range<usize>, ClientError> {
         let plain = HEADROOM..HEADROOM + length;
         let range = if self.is_protected() {
-            let envelope = self.envelope();
-            let security = env.security.as_deref_mut().ok_or(NO_SECURITY)?;
+            let missing = Conformance::GENERAL_PROTECTION.difference(self.agreement.conformance);
+            if self.needs_general_protection() && !missing.is_empty() {
+                return Err(ClientError::NotNegotiated(missing));
+            }
+            let (envelope, protection) = (self.envelope(), self.request_protection());
+            let is_general = self.needs_general_protection();
+            let transaction = is_general.then(|| TransactionId::draw(env.provider)).transpose()?;
+            self.transaction = transaction.and_then(|transaction| transaction.octets().try_into().ok());
+            let peer =
+                self.agreement.server_title.ok_or(ClientError::Protection(ProtectionError::WrongTitle))?;
+            let form = Form::new(envelope, protection, peer, transaction.unwrap_or_default());
             let dedicated = self.dedicated.as_mut().map(|dedicated| &mut dedicated.key);
-            security
-                .seal(env.provider, env.counters, dedicated, envelope, self.config.policy, out, plain)
-                .map_err(sealing)?
+            let (mut keys, counters) = env.keys(dedicated).ok_or(NO_SECURITY)?;
+            keys.seal(counters, &form, out, plain).map_err(sealing)?
         } else {
             plain
         };
@@ -345,6 +395,23 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
     /// Our own title, where there is one.
     pub(super) fn own_title(&self, env: &Environment<'_, P>) -> Option<SystemTitle> {
         env.security.as_deref().map_or(self.config.client_title, |security| Some(security.own_title()))
+    }
+}
+
+impl<P: CryptoProvider> Environment<'_, P> {
+    /// What the association opens and seals with, and where its counters are reserved.
+    pub(super) fn keys<'k>(
+        &'k mut self,
+        dedicated: Option<&'k mut DedicatedKey<P>>,
+    ) -> Option<(Keys<'k, P>, &'k mut dyn CounterStore)> {
+        let keys = Keys {
+            provider: self.provider,
+            context: self.security.as_deref_mut()?,
+            dedicated,
+            key_ring: self.key_ring.as_deref_mut(),
+            asymmetric: self.public_keys.as_ref().and_then(|keys| keys.of(0)),
+        };
+        Some((keys, &mut *self.counters))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dlms_security::{
     AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, PeerWindows, Protector,
-    ReplayWindow, SecretKey, SecurityError, SecuritySuite, SendCounter, SystemTitle,
+    ReplayWindow, RequiredProtection, SecretKey, SecurityError, SecuritySuite, SendCounter, SystemTitle,
 };
 
 use super::PEERS;
@@ -19,6 +19,7 @@ pub(crate) struct KeyState<P: CryptoProvider> {
 pub struct SecurityContext<P: CryptoProvider> {
     pub(super) suite: SecuritySuite,
     pub(super) own_title: SystemTitle,
+    pub(super) policy: RequiredProtection,
     pub(super) authentication_key: AuthenticationKey,
     pub(super) unicast: KeyState<P>,
 }
@@ -65,6 +66,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
         Ok(Self {
             suite,
             own_title,
+            policy: RequiredProtection::empty(),
             authentication_key,
             unicast: KeyState {
                 key: provider.aead_key(suite, encryption_key.expose())?,
@@ -82,6 +84,17 @@ impl<P: CryptoProvider> SecurityContext<P> {
     /// Our own system title.
     pub const fn own_title(&self) -> SystemTitle {
         self.own_title
+    }
+
+    /// The security policy: what every request and every response under this setup must have, besides what an
+    /// association and an access right demand.
+    pub const fn policy(&self) -> RequiredProtection {
+        self.policy
+    }
+
+    /// Sets the security policy, as it was stored.
+    pub const fn set_policy(&mut self, policy: RequiredProtection) {
+        self.policy = policy;
     }
 
     /// The counter that the next message under the global key will carry.

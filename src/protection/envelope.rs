@@ -1,48 +1,209 @@
-//! The envelopes that carry protected contents, and the key that each names.
+//! The envelopes that carry protected contents, the key that each names, and which of them this side takes.
 
 use core::ops::Range;
 
+use bitflags::bitflags;
 use dlms_axdr::{DecodeError, DecodeErrorKind, Reader};
-use dlms_security::{Protection, SystemTitle};
+use dlms_security::{Curve, Protection, SecuritySuite, SystemTitle};
 
 use super::{ProtectionError, TAILROOM};
+#[cfg(feature = "server")]
+use crate::xdlms::{GENERAL_CIPHERING, GENERAL_SIGNING};
 use crate::xdlms::{GENERAL_DED_CIPHERING, GENERAL_GLO_CIPHERING, ServiceCiphering};
 
-/// Which key protects an APDU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which key ciphers an APDU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyClass {
-    /// The global key of the security setup.
+    /// The global unicast key of the security setup.
     Global,
     /// The dedicated key of the association.
     Dedicated,
+    /// The global broadcast key, which every meter of a group holds.
+    Broadcast,
+    /// A key for this APDU alone, wrapped with the master key. In general-ciphering only.
+    Wrapped,
+    /// A key for this APDU alone, agreed on by one-pass Diffie-Hellman C(1e, 1s). In general-ciphering only.
+    OnePassDiffieHellman,
+    /// A key for this APDU alone, agreed on by the static unified model C(0e, 2s). In general-ciphering only.
+    StaticUnifiedModel,
 }
 
-/// How a protected APDU is carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl KeyClass {
+    /// Whether the key serves for one APDU alone.
+    pub const fn is_for_one_message(self) -> bool {
+        matches!(self, Self::Wrapped | Self::OnePassDiffieHellman | Self::StaticUnifiedModel)
+    }
+}
+
+/// What a protected content is carried in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// `glo-` and `ded-`, which have a tag for each service. An APDU whose service has none travels
+    /// [`WithTitle`](Self::WithTitle).
+    ServiceSpecific,
+    /// general-glo-ciphering and general-ded-ciphering, which carry any APDU and the title of its sender.
+    WithTitle,
+    /// general-ciphering, which carries any APDU and says how its key is found.
+    GeneralCiphering,
+}
+
+/// How a ciphered APDU is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Envelope {
-    /// Whether the general form (`DB`, `DC`) is used, which carries the sender's title and any APDU.
-    pub general: bool,
+    /// What the content is carried in.
+    pub carrier: Carrier,
     /// The key that is used.
     pub key: KeyClass,
 }
 
+bitflags! {
+    /// What this side takes of what it can: envelopes, kinds of keys, and deviations.
+    ///
+    /// The default is what every association has: the service-specific forms and general-glo- and
+    /// general-ded-ciphering.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct Accepted: u16 {
+        /// The service-specific forms, `glo-` and `ded-`.
+        const SERVICE_SPECIFIC = 0x0001;
+        /// general-glo-ciphering and general-ded-ciphering.
+        const WITH_TITLE = 0x0002;
+        /// general-ciphering with the global unicast key: identified, or without key-info.
+        const IDENTIFIED_KEY = 0x0004;
+        /// general-ciphering with a wrapped key.
+        const WRAPPED_KEY = 0x0008;
+        /// general-ciphering with a key agreed on by one-pass Diffie-Hellman C(1e, 1s).
+        const ONE_PASS_DIFFIE_HELLMAN = 0x0010;
+        /// general-ciphering with a key agreed on by the static unified model C(0e, 2s).
+        const STATIC_UNIFIED_MODEL = 0x0020;
+        /// general-signing. Whether a signature is required is said by the policy.
+        const SIGNING = 0x0040;
+        /// The broadcast key, in the envelopes that are taken. It proves only that somebody of the group sent the APDU,
+        /// so keys, associations, disconnection and firmware cannot be reached with it.
+        const BROADCAST = 0x0080;
+        /// The broadcast key reaches everything that the association may.
+        const BROADCAST_REACHES_ALL = 0x0100;
+        /// Keys for one message come with counters that begin anew in each. Then only the transaction-ids of the last
+        /// few messages tell a replay, and these are forgotten at a restart. Without this, such counters must rise like
+        /// those of the global key.
+        const RESTARTING_COUNTERS = 0x0200;
+        /// An empty recipient title is this side's.
+        const EMPTY_RECIPIENT = 0x0400;
+        /// A signature may also cover the length octets of the content. Whether it should is not certain; none known
+        /// does that in general-signing.
+        const SIGNED_CONTENT_LENGTH = 0x0800;
+    }
+}
+
+impl Default for Accepted {
+    fn default() -> Self {
+        Self::SERVICE_SPECIFIC | Self::WITH_TITLE
+    }
+}
+
+impl Accepted {
+    /// What an answer to a request in this form needs.
+    pub(crate) const fn form(envelope: Envelope, protection: Protection) -> Self {
+        let form = match (envelope.carrier, envelope.key) {
+            (Carrier::ServiceSpecific, _) => Self::SERVICE_SPECIFIC,
+            (Carrier::WithTitle, _) => Self::WITH_TITLE,
+            (Carrier::GeneralCiphering, KeyClass::Wrapped) => Self::WRAPPED_KEY,
+            (Carrier::GeneralCiphering, KeyClass::OnePassDiffieHellman) => Self::ONE_PASS_DIFFIE_HELLMAN,
+            (Carrier::GeneralCiphering, KeyClass::StaticUnifiedModel) => Self::STATIC_UNIFIED_MODEL,
+            (Carrier::GeneralCiphering, _) => Self::IDENTIFIED_KEY,
+        };
+        if protection.contains(Protection::SIGNED) { form.union(Self::SIGNING) } else { form }
+    }
+
+    /// Whether an envelope is taken.
+    pub const fn takes(self, envelope: Envelope) -> bool {
+        let by_key = match envelope.key {
+            KeyClass::Global | KeyClass::Dedicated => true,
+            KeyClass::Broadcast => self.contains(Self::BROADCAST),
+            KeyClass::Wrapped => self.contains(Self::WRAPPED_KEY),
+            KeyClass::OnePassDiffieHellman => self.contains(Self::ONE_PASS_DIFFIE_HELLMAN),
+            KeyClass::StaticUnifiedModel => self.contains(Self::STATIC_UNIFIED_MODEL),
+        };
+        by_key
+            && match envelope.carrier {
+                Carrier::ServiceSpecific => self.contains(Self::SERVICE_SPECIFIC),
+                Carrier::WithTitle => self.contains(Self::WITH_TITLE),
+                Carrier::GeneralCiphering => {
+                    envelope.key.is_for_one_message() || self.contains(Self::IDENTIFIED_KEY)
+                }
+            }
+    }
+}
+
 impl Envelope {
     /// The service-specific form under the global key.
-    pub const GLOBAL: Self = Self { general: false, key: KeyClass::Global };
+    pub const GLOBAL: Self = Self { carrier: Carrier::ServiceSpecific, key: KeyClass::Global };
     /// The service-specific form under the dedicated key.
-    pub const DEDICATED: Self = Self { general: false, key: KeyClass::Dedicated };
+    pub const DEDICATED: Self = Self { carrier: Carrier::ServiceSpecific, key: KeyClass::Dedicated };
 
-    /// How many octets this envelope adds to a plain APDU of `length` octets at most.
-    pub(crate) const fn overhead(self, protection: Protection, length: usize) -> usize {
-        let tag = if protection.contains(Protection::AUTHENTICATED) { TAILROOM } else { 0 };
-        let title = if self.general { 9 } else { 0 };
-        let length_octets = match length + 5 + tag {
-            0..0x80 => 1,
-            0x80..0x100 => 2,
-            0x100..0x1_0000 => 3,
-            _ => 5,
+    /// How many octets this envelope, and a signature if `protection` has one, add to a plain APDU at most, where the
+    /// whole has no more than `limit`. The transaction-id has `transaction` octets.
+    pub(crate) const fn overhead(
+        self,
+        protection: Protection,
+        suite: SecuritySuite,
+        transaction: usize,
+        limit: usize,
+    ) -> usize {
+        let signing = if protection.contains(Protection::SIGNED) {
+            signing_overhead(suite, transaction, limit)
+        } else {
+            0
         };
-        1 + title + length_octets + 5 + tag
+        if protection.ciphering().is_empty() {
+            return signing;
+        }
+        let tag = if protection.contains(Protection::AUTHENTICATED) { TAILROOM } else { 0 };
+        let carrier = match self.carrier {
+            Carrier::ServiceSpecific if signing == 0 => 0,
+            Carrier::ServiceSpecific | Carrier::WithTitle => 9,
+            Carrier::GeneralCiphering => header_length(transaction) + self.key.info_length(suite),
+        };
+        signing + 1 + carrier + length_octets(limit) + 5 + tag
+    }
+}
+
+impl KeyClass {
+    /// The octets of key-info, with its presence octet.
+    pub(super) const fn info_length(self, suite: SecuritySuite) -> usize {
+        match self {
+            Self::Global | Self::Dedicated | Self::Broadcast => 3,
+            Self::Wrapped => 4 + suite.wrapped_key_len(),
+            Self::OnePassDiffieHellman => 6 + 2 * pair_length(suite),
+            Self::StaticUnifiedModel => 5,
+        }
+    }
+}
+
+/// The octets of general-signing around a content, in an APDU of no more than `limit`.
+const fn signing_overhead(suite: SecuritySuite, transaction: usize, limit: usize) -> usize {
+    1 + header_length(transaction) + length_octets(limit) + 1 + pair_length(suite)
+}
+
+/// The octets of the header that this side writes: without date-time and other-information.
+const fn header_length(transaction: usize) -> usize {
+    1 + transaction + 9 + 9 + 1 + 1
+}
+
+const fn pair_length(suite: SecuritySuite) -> usize {
+    match suite.curve() {
+        Some(curve) => curve.pair_len(),
+        None => Curve::P256.pair_len(),
+    }
+}
+
+/// How many octets a length takes.
+pub(super) const fn length_octets(length: usize) -> usize {
+    match length {
+        0..0x80 => 1,
+        0x80..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x100_0000 => 4,
+        _ => 5,
     }
 }
 
@@ -50,14 +211,15 @@ impl Envelope {
 #[cfg(feature = "server")]
 pub(crate) fn is_protected(apdu: &[u8]) -> bool {
     apdu.first().is_some_and(|&tag| {
-        matches!(tag, GENERAL_GLO_CIPHERING | GENERAL_DED_CIPHERING)
+        matches!(tag, GENERAL_GLO_CIPHERING | GENERAL_DED_CIPHERING | GENERAL_CIPHERING | GENERAL_SIGNING)
             || ServiceCiphering::service_of(tag).is_some()
     })
 }
 
-/// The envelope of a received APDU.
+/// A received APDU in one of the envelopes that say nothing about their key but its class.
 pub(super) struct Parsed {
-    pub(super) envelope: Envelope,
+    pub(super) carrier: Carrier,
+    pub(super) dedicated: bool,
     /// The title that it carries, if it carries one.
     pub(super) title: Option<SystemTitle>,
     /// The tag that the plain APDU must have; `None` if the envelope leaves it open.
@@ -66,27 +228,26 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
-    /// `None` if the APDU is a plain one.
+    /// `None` if the APDU is none of these.
     pub(super) fn from_octets(apdu: &[u8]) -> Result<Option<Self>, ProtectionError> {
         let mut reader = Reader::new(apdu);
         let tag = reader.u8()?;
-        let (envelope, title, inner_tag) = match tag {
-            GENERAL_GLO_CIPHERING => {
-                (Envelope { general: true, key: KeyClass::Global }, carried_title(&mut reader)?, None)
-            }
-            GENERAL_DED_CIPHERING => {
-                (Envelope { general: true, key: KeyClass::Dedicated }, carried_title(&mut reader)?, None)
-            }
+        let (carrier, dedicated, inner_tag) = match tag {
+            GENERAL_GLO_CIPHERING => (Carrier::WithTitle, false, None),
+            GENERAL_DED_CIPHERING => (Carrier::WithTitle, true, None),
             _ => match ServiceCiphering::service_of(tag) {
-                Some((plain, true)) => (Envelope::DEDICATED, None, Some(plain)),
-                Some((plain, false)) => (Envelope::GLOBAL, None, Some(plain)),
+                Some((plain, dedicated)) => (Carrier::ServiceSpecific, dedicated, Some(plain)),
                 None => return Ok(None),
             },
+        };
+        let title = match carrier {
+            Carrier::WithTitle => carried_title(&mut reader)?,
+            _ => None,
         };
         let content = reader.octet_string()?;
         reader.finish()?;
         let end = reader.offset();
-        Ok(Some(Self { envelope, title, inner_tag, content: end - content.len()..end }))
+        Ok(Some(Self { carrier, dedicated, title, inner_tag, content: end - content.len()..end }))
     }
 }
 

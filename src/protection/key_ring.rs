@@ -10,16 +10,25 @@ use dlms_security::{
 
 use super::PEERS;
 use super::context::KeyState;
+use super::error::ProtectionError;
+use super::transaction::TransactionId;
 
 /// The master key (KEK) and the global broadcast encryption key (GBEK) of one security setup.
 pub struct KeyRing<P: CryptoProvider> {
     pub(crate) kek: Option<P::WrapKey>,
     pub(crate) broadcast: Option<KeyState<P>>,
+    /// The last messages under keys of their own, each as the beginning of a digest.
+    seen: [u64; SEEN],
+    /// Where the next one goes.
+    next: usize,
 }
+
+/// How many messages under keys of their own are remembered.
+const SEEN: usize = 16;
 
 impl<P: CryptoProvider> Default for KeyRing<P> {
     fn default() -> Self {
-        Self { kek: None, broadcast: None }
+        Self { kek: None, broadcast: None, seen: [0; SEEN], next: 0 }
     }
 }
 
@@ -70,4 +79,36 @@ impl<P: CryptoProvider> KeyRing<P> {
             .as_ref()
             .map_or(InvocationCounter::new(0), |state| state.windows.lowest_acceptable(peer))
     }
+
+    /// Whether a message under a key of its own with this transaction-id may be new.
+    pub(super) fn check_transaction(
+        &self,
+        provider: &P,
+        originator: SystemTitle,
+        transaction: &TransactionId,
+    ) -> Result<(), ProtectionError> {
+        match self.seen.contains(&mark(provider, originator, transaction)) {
+            true => Err(ProtectionError::ReplayedTransaction),
+            false => Ok(()),
+        }
+    }
+
+    /// Remembers a message under a key of its own.
+    pub(super) fn accept_transaction(
+        &mut self,
+        provider: &P,
+        originator: SystemTitle,
+        transaction: &TransactionId,
+    ) {
+        if let Some(place) = self.seen.get_mut(self.next) {
+            *place = mark(provider, originator, transaction);
+        }
+        self.next = (self.next + 1) % SEEN;
+    }
+}
+
+/// The beginning of a digest, which tells two transactions apart.
+fn mark<P: CryptoProvider>(provider: &P, originator: SystemTitle, transaction: &TransactionId) -> u64 {
+    let digest = provider.sha256(&[originator.octets(), transaction.octets()]);
+    digest.first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets))
 }

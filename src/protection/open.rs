@@ -1,52 +1,185 @@
-//! Opening a received APDU.
+//! Opening one ciphered content, and the envelopes that name no more of their key than its class.
 
 use core::ops::Range;
 
 use dlms_security::{
-    CryptoProvider, InvocationCounter, KeySet, Protection, Protector, Requirement, SecurityError,
-    SecurityHeader, SystemTitle,
+    AuthenticationKey, CryptoProvider, InvocationCounter, KeySet, PeerWindows, Protection, Protector,
+    ReplayWindow, Requirement, SecurityError, SecurityHeader, SecuritySuite, SystemTitle,
 };
 
+use super::PEERS;
 use super::context::{DedicatedKey, SecurityContext};
-use super::envelope::{Envelope, KeyClass, Parsed};
+use super::envelope::{Accepted, Envelope, KeyClass, Parsed};
 use super::error::ProtectionError;
+use super::keys::{Demand, Keys, Layer, Opened};
 
 /// How far an APDU without an authentication tag may move a replay window.
 const UNAUTHENTICATED_JUMP: u32 = 256;
 
-/// What was found in a received APDU.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// Where the plain APDU is.
-    pub apdu: Range<usize>,
-    /// What it was carried in; `None` if it came plain.
-    pub envelope: Option<Envelope>,
-    /// The protection that was verified and removed.
-    pub protection: Protection,
-    /// The counter it carried, if it was protected.
-    pub counter: Option<InvocationCounter>,
-    /// The lowest acceptable counter before this APDU was accepted.
-    pub floor_before: InvocationCounter,
+/// The replay windows that a key is held against.
+pub(super) enum Windows<'w> {
+    /// Of a key that several peers use.
+    Peers(&'w mut PeerWindows<PEERS>),
+    /// Of a key of one association.
+    One(&'w mut ReplayWindow),
+    /// None: something else than the counter tells whether the content is new.
+    None,
 }
 
-impl Opened {
-    /// A plain APDU.
-    pub(crate) const fn plain(apdu: Range<usize>) -> Self {
-        Self {
-            apdu,
-            envelope: None,
-            protection: Protection::empty(),
-            counter: None,
-            floor_before: InvocationCounter::new(0),
+impl Windows<'_> {
+    pub(super) fn floor(&self, peer: SystemTitle) -> InvocationCounter {
+        match self {
+            Self::Peers(windows) => windows.lowest_acceptable(peer),
+            Self::One(window) => window.lowest_acceptable(),
+            Self::None => InvocationCounter::new(0),
+        }
+    }
+
+    pub(super) fn check(&self, peer: SystemTitle, counter: InvocationCounter) -> Result<(), SecurityError> {
+        match self {
+            Self::Peers(windows) => windows.check(peer, counter),
+            Self::One(window) => window.check(counter),
+            Self::None => ReplayWindow::default().check(counter),
+        }
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        peer: SystemTitle,
+        counter: InvocationCounter,
+    ) -> Result<(), SecurityError> {
+        match self {
+            Self::Peers(windows) => windows.accept(peer, counter),
+            Self::One(window) => {
+                window.accept(counter);
+                Ok(())
+            }
+            Self::None => Ok(()),
         }
     }
 }
 
+/// A content whose security header was held against what this side demands.
+pub(super) struct Checked<'w> {
+    header: SecurityHeader,
+    floor_before: InvocationCounter,
+    peer: SystemTitle,
+    windows: Windows<'w>,
+}
+
+impl<'w> Checked<'w> {
+    /// Reads the security header of a content and checks suite, protection, key set and counter.
+    pub(super) fn new(
+        suite: SecuritySuite,
+        key_set: KeySet,
+        demand: &Demand,
+        windows: Windows<'w>,
+        content: &[u8],
+    ) -> Result<Self, ProtectionError> {
+        let header = SecurityHeader::parse(content)?;
+        Requirement { suite, protection: demand.required, key_set }.check(header.control)?;
+        windows.check(demand.peer, header.counter)?;
+        let floor_before = windows.floor(demand.peer);
+        // Without a tag anybody can forge the counter: such an APDU is taken only where this side asked for encryption
+        // alone, and may not push the window far.
+        if header.control.protection() == Protection::ENCRYPTED
+            && header.counter.value() - floor_before.value() > UNAUTHENTICATED_JUMP
+        {
+            return Err(ProtectionError::Replay(floor_before.value()));
+        }
+        Ok(Self { header, floor_before, peer: demand.peer, windows })
+    }
+
+    /// Opens the content at `at` of `apdu` in place; the octets at `covered` are covered by its tag too.
+    #[allow(clippy::too_many_arguments, reason = "what a content depends on")]
+    pub(super) fn open<P: CryptoProvider>(
+        mut self,
+        provider: &P,
+        key: &P::AeadKey,
+        authentication_key: &AuthenticationKey,
+        envelope: Envelope,
+        inner_tag: Option<u8>,
+        apdu: &mut [u8],
+        covered: Range<usize>,
+        at: Range<usize>,
+    ) -> Result<Layer, ProtectionError> {
+        let (before, content) = apdu.split_at_mut_checked(at.start).ok_or(ProtectionError::Required)?;
+        let content = content.get_mut(..at.len()).ok_or(ProtectionError::Required)?;
+        let covered = before.get(covered).unwrap_or(&[]);
+        let protector = Protector { provider, key, authentication_key };
+        let plain = protector.unprotect(self.peer, covered, content)?;
+        // The outer tag is not covered by the authentication tag: who changes it must not use up the counter.
+        if inner_tag.is_some_and(|announced| plain.first() != Some(&announced)) {
+            return Err(ProtectionError::WrongService);
+        }
+        let start = at.start + SecurityHeader::LENGTH;
+        let inner = start..start + plain.len();
+        self.windows.accept(self.peer, self.header.counter)?;
+        Ok(Layer {
+            inner,
+            protection: self.header.control.protection(),
+            envelope: Some(envelope),
+            counter: Some(self.header.counter),
+            floor_before: self.floor_before,
+            transaction: None,
+        })
+    }
+
+    pub(super) const fn protection(&self) -> Protection {
+        self.header.control.protection()
+    }
+}
+
+impl<P: CryptoProvider> Keys<'_, P> {
+    /// Opens a service-specific envelope, general-glo- or general-ded-ciphering. `None` if the APDU is in none of
+    /// these.
+    pub(super) fn open_ciphering(
+        &mut self,
+        demand: &Demand,
+        is_ciphered: bool,
+        apdu: &mut [u8],
+    ) -> Result<Option<Layer>, ProtectionError> {
+        let Some(parsed) = Parsed::from_octets(apdu)? else { return Ok(None) };
+        if is_ciphered {
+            return Err(ProtectionError::Nested);
+        }
+        if parsed.title.is_some_and(|title| title != demand.peer) {
+            return Err(ProtectionError::WrongTitle);
+        }
+        let content = apdu.get(parsed.content.clone()).unwrap_or(&[]);
+        let is_broadcast = !parsed.dedicated
+            && demand.accepted.contains(Accepted::BROADCAST)
+            && SecurityHeader::parse(content)?.control.broadcast();
+        let (class, key_set) = match (parsed.dedicated, is_broadcast) {
+            (true, _) => (KeyClass::Dedicated, KeySet::Unicast),
+            (false, true) => (KeyClass::Broadcast, KeySet::Broadcast),
+            (false, false) => (KeyClass::Global, KeySet::Unicast),
+        };
+        let envelope = Envelope { carrier: parsed.carrier, key: class };
+        if !demand.accepted.takes(envelope) {
+            return Err(ProtectionError::NotAllowed);
+        }
+        let context = &mut *self.context;
+        let (key, windows) = match class {
+            KeyClass::Dedicated => {
+                let dedicated = self.dedicated.as_deref_mut().ok_or(ProtectionError::NoKey)?;
+                (&dedicated.key, Windows::One(&mut dedicated.window))
+            }
+            KeyClass::Broadcast => {
+                let state = self.key_ring.as_deref_mut().and_then(|ring| ring.broadcast.as_mut());
+                let state = state.ok_or(ProtectionError::NoKey)?;
+                (&state.key, Windows::Peers(&mut state.windows))
+            }
+            _ => (&context.unicast.key, Windows::Peers(&mut context.unicast.windows)),
+        };
+        let checked = Checked::new(context.suite, key_set, demand, windows, content)?;
+        let (ak, tag, at) = (&context.authentication_key, parsed.inner_tag, parsed.content);
+        checked.open(self.provider, key, ak, envelope, tag, apdu, 0..0, at).map(Some)
+    }
+}
+
 impl<P: CryptoProvider> SecurityContext<P> {
-    /// Opens a received APDU in place.
-    ///
-    /// A plain APDU passes only if `required` is empty. Nothing but the replay window changes, and that only after the
-    /// tag has matched.
+    /// Opens a received APDU in place with the global or the dedicated key, as [`Keys::open`] does.
     ///
     /// # Errors
     /// The envelope is malformed, carries the wrong title, less protection than required, an unknown key, a replayed
@@ -59,65 +192,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
         required: Protection,
         apdu: &mut [u8],
     ) -> Result<Opened, ProtectionError> {
-        let Some(parsed) = Parsed::from_octets(apdu)? else {
-            if !required.is_empty() {
-                return Err(ProtectionError::Required);
-            }
-            return Ok(Opened::plain(0..apdu.len()));
-        };
-        if peer == self.own_title || parsed.title.is_some_and(|title| title != peer) {
-            return Err(ProtectionError::WrongTitle);
-        }
-        let content = &mut apdu[parsed.content.clone()];
-        let header = SecurityHeader::parse(content)?;
-        Requirement { suite: self.suite, protection: required, key_set: KeySet::Unicast }
-            .check(header.control)?;
-        let mut dedicated = dedicated;
-        let (key, floor_before, check) = match (parsed.envelope.key, dedicated.as_deref_mut()) {
-            (KeyClass::Global, _) => {
-                let check = self.unicast.windows.check(peer, header.counter);
-                (&self.unicast.key, self.lowest_acceptable(peer), check)
-            }
-            (KeyClass::Dedicated, Some(dedicated)) => {
-                let window = dedicated.window;
-                (&dedicated.key, window.lowest_acceptable(), window.check(header.counter))
-            }
-            (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
-        };
-        check.map_err(|error| match error {
-            SecurityError::Replay { lowest_acceptable, .. } => ProtectionError::Replay(lowest_acceptable),
-            error => error.into(),
-        })?;
-        if header.control.protection() == Protection::ENCRYPTED {
-            // Without a tag anybody can forge the counter: such an APDU is taken only where this side asked for
-            // encryption alone, and may not push the window far.
-            if required != Protection::ENCRYPTED {
-                return Err(ProtectionError::Required);
-            }
-            if header.counter.value() - floor_before.value() > UNAUTHENTICATED_JUMP {
-                return Err(ProtectionError::Replay(floor_before.value()));
-            }
-        }
-        let protector = Protector { provider, key, authentication_key: &self.authentication_key };
-        let plain = protector.unprotect(peer, &[], content)?;
-        let plain_length = plain.len();
-        let inner_tag = plain.first().copied();
-        // The outer tag is not covered by the authentication tag: who changes it must not use up the counter.
-        if parsed.inner_tag.is_some_and(|announced| inner_tag != Some(announced)) {
-            return Err(ProtectionError::WrongService);
-        }
-        match (parsed.envelope.key, dedicated) {
-            (KeyClass::Global, _) => self.unicast.windows.accept(peer, header.counter)?,
-            (KeyClass::Dedicated, Some(dedicated)) => dedicated.window.accept(header.counter),
-            (KeyClass::Dedicated, None) => return Err(ProtectionError::NoKey),
-        }
-        let start = parsed.content.start + SecurityHeader::LENGTH;
-        Ok(Opened {
-            apdu: start..start + plain_length,
-            envelope: Some(parsed.envelope),
-            protection: header.control.protection(),
-            counter: Some(header.counter),
-            floor_before,
-        })
+        let mut keys = Keys { provider, context: self, dedicated, key_ring: None, asymmetric: None };
+        keys.open(&Demand::new(peer, required), apdu)
     }
 }

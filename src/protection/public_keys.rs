@@ -65,9 +65,21 @@ pub struct PublicKeys<'h> {
     pub peers: &'h dyn PeerKeys,
 }
 
+/// What one association uses of [`PublicKeys`].
+#[derive(Clone, Copy)]
+pub struct Asymmetric<'k> {
+    /// Who computes.
+    pub provider: &'k dyn PublicKeyProvider,
+    /// Our own key pairs.
+    pub own: &'k KeyPairs,
+    /// Whom this side trusts.
+    pub peers: &'k dyn PeerKeys,
+}
+
 impl PublicKeys<'_> {
-    /// The same for a shorter time.
-    pub const fn reborrow(&mut self) -> PublicKeys<'_> {
-        PublicKeys { provider: self.provider, own: self.own, peers: self.peers }
+    /// What an association of the security setup at `index` uses of it.
+    pub fn of(&self, index: usize) -> Option<Asymmetric<'_>> {
+        let own = self.own.get(index)?;
+        Some(Asymmetric { provider: self.provider, own, peers: self.peers })
     }
 }

@@ -66,7 +66,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let transfer = core::mem::replace(&mut association.transfer, Transfer::None);
         let storage = storage.as_mut();
         let mut invocation = Invocation {
-            requester: Requester::new(host, association.id, request.protection),
+            requester: Requester::new(host, association.id, request),
             events,
             response: Protection::empty(),
         };

@@ -20,12 +20,16 @@ use crate::acse::{
     MechanismName, ProviderDiagnostic, ReleaseRequest, ReleaseResponse, ReleaseResponseReason,
     UserDiagnostic,
 };
-use crate::protection::{DedicatedKey, Envelope, HEADROOM, TAILROOM};
+use crate::protection::{
+    Accepted, DedicatedKey, Demand, Envelope, Form, GENERAL_HEADROOM, HEADROOM, TAILROOM, TransactionId,
+};
 use crate::xdlms::{ConfirmedServiceError, Conformance, InitiateError, InitiateRequest, InitiateResponse};
 
 const DLMS_VERSION: u8 = 6;
 const LN_VAA_NAME: u16 = 0x0007;
 const SHORTEST_PDU: u16 = 12;
+/// The longest InitiateResponse, protected.
+const INITIATE_RESPONSE: usize = GENERAL_HEADROOM + InitiateResponse::MAX_LENGTH + TAILROOM;
 
 /// Why an AARQ is refused, and what is said about it.
 struct Refusal {
@@ -53,10 +57,12 @@ impl Refusal {
 }
 
 /// An AARQ that may be accepted.
-struct Accepted<P: CryptoProvider> {
+struct Acceptable<P: CryptoProvider> {
     association: Association<P>,
     challenges: Option<Challenges>,
     response_allowed: bool,
+    /// The transaction-id of the InitiateRequest.
+    transaction: TransactionId,
 }
 
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
@@ -82,7 +88,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         host: &mut Host<'_, P>,
         now: Duration,
         apdu: &mut [u8],
-    ) -> Result<Accepted<P>, Refusal> {
+    ) -> Result<Acceptable<P>, Refusal> {
         const MALFORMED: Refusal = Refusal::user(RefusalReason::Malformed, UserDiagnostic::NoReasonGiven);
         let aarq = Aarq::from_octets(apdu).map_err(|_| MALFORMED)?;
         if aarq.protocol_version.is_some_and(|version| !version.is_version_1()) {
@@ -114,20 +120,21 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let information = position(apdu, user_information);
         let ciphered = config.ciphered;
         let mut initiation = Initiation::default();
+        let mut transaction = TransactionId::default();
         let mut initiate = information.clone();
         if ciphered {
             let (Some(context), Some(title)) = (config.security, client_title) else {
                 return Err(Refusal::PROTECTION);
             };
-            let required = config.policy | Protection::AUTHENTICATED;
-            let opened = host.security[context]
-                .open(host.provider, None, title, required, &mut apdu[information.clone()])
-                .map_err(|error| {
-                    self.events.push(Event::SecurityViolation { error });
-                    Refusal::PROTECTION
-                })?;
+            let demand = initiation_demand(config, title, config.policy | Protection::AUTHENTICATED);
+            let (mut keys, _) = host.keys(context, None).ok_or(Refusal::PROTECTION)?;
+            let opened = keys.open(&demand, &mut apdu[information.clone()]).map_err(|error| {
+                self.events.push(Event::SecurityViolation { error });
+                Refusal::PROTECTION
+            })?;
             self.events.push(Event::WindowMoved { security: context, peer: title });
             initiation = Initiation { envelope: opened.envelope, protection: opened.protection };
+            transaction = opened.transaction.unwrap_or_default();
             initiate = information.start + opened.apdu.start..information.start + opened.apdu.end;
         }
         let mut reader = Reader::new(&apdu[initiate]);
@@ -146,7 +153,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             }
             (Some(_), _) => return Err(Refusal::PROTECTION),
         };
-        Ok(Accepted {
+        Ok(Acceptable {
             association: Association {
                 id,
                 conformance,
@@ -161,6 +168,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             },
             challenges,
             response_allowed: initiate.response_allowed,
+            transaction,
         })
     }
 
@@ -168,17 +176,22 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     fn open(
         &mut self,
         host: &mut Host<'_, P>,
-        accepted: Accepted<P>,
+        accepted: Acceptable<P>,
         out: &mut [u8],
     ) -> Option<Range<usize>> {
-        let Accepted { association, challenges, response_allowed } = accepted;
+        let Acceptable { association, challenges, response_allowed, transaction } = accepted;
         let config = &host.associations[usize::from(association.id.0)];
         let own_title = config.needs_titles().then_some(host.system_title);
         let mechanism = config.mechanism;
         let application_context_name = config.application_context_name();
-        let mut initiate = [0; HEADROOM + InitiateResponse::MAX_LENGTH + TAILROOM];
-        let initiate_range =
-            seal_initiate_response(host, &association, association.initiation.envelope, &mut initiate)?;
+        let mut initiate = [0; INITIATE_RESPONSE];
+        let initiate_range = seal_initiate_response(
+            host,
+            &association,
+            association.initiation.envelope,
+            transaction,
+            &mut initiate,
+        )?;
         let aare = Aare {
             application_context_name,
             result: AssociateResult::Accepted,
@@ -219,7 +232,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         };
         let config = &host.associations[usize::from(association.id.0)];
         let request = ReleaseRequest::from_octets(apdu).ok()?;
-        let mut initiate = [0; HEADROOM + InitiateResponse::MAX_LENGTH + TAILROOM];
+        let mut initiate = [0; INITIATE_RESPONSE];
         let mut user_information = None;
         if let Some((context, title)) =
             config.security.zip(association.client_title).filter(|_| config.ciphered)
@@ -227,14 +240,23 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             let required = association.initiation.protection;
             let opened = match request.user_information.map(|information| position(apdu, information)) {
                 Some(range) => {
-                    host.security[context].open(host.provider, None, title, required, &mut apdu[range])
+                    let demand = initiation_demand(config, title, required);
+                    let keys = host.keys(context, None);
+                    let keys = keys.ok_or(ProtectionError::NoKey);
+                    keys.and_then(|(mut keys, _)| keys.open(&demand, &mut apdu[range]))
                 }
                 None => Err(ProtectionError::Required),
             };
             match opened {
                 Ok(opened) => {
                     self.events.push(Event::WindowMoved { security: context, peer: title });
-                    let range = seal_initiate_response(host, association, opened.envelope, &mut initiate)?;
+                    let range = seal_initiate_response(
+                        host,
+                        association,
+                        opened.envelope,
+                        opened.transaction.unwrap_or_default(),
+                        &mut initiate,
+                    )?;
                     user_information = Some(&initiate[range]);
                 }
                 Err(error) => {
@@ -338,6 +360,7 @@ fn seal_initiate_response<P: CryptoProvider>(
     host: &mut Host<'_, P>,
     association: &Association<P>,
     envelope: Option<Envelope>,
+    transaction: TransactionId,
     buffer: &mut [u8],
 ) -> Option<Range<usize>> {
     let config = &host.associations[usize::from(association.id.0)];
@@ -354,8 +377,16 @@ fn seal_initiate_response<P: CryptoProvider>(
     let Some((context, envelope)) = config.security.zip(envelope) else {
         return Some(plain);
     };
-    let protection = association.initiation.protection;
-    host.security[context].seal(host.provider, host.counters, None, envelope, protection, buffer, plain).ok()
+    let form = Form::new(envelope, association.initiation.protection, association.client_title?, transaction);
+    let (mut keys, counters) = host.keys(context, None)?;
+    keys.seal(counters, &form, buffer, plain).ok()
+}
+
+/// What is demanded of an InitiateRequest, which is under the global unicast key and never signed.
+fn initiation_demand(config: &AssociationConfig, client: SystemTitle, required: Protection) -> Demand {
+    let by_global_key = Accepted::SERVICE_SPECIFIC | Accepted::WITH_TITLE | Accepted::IDENTIFIED_KEY;
+    let accepted = config.accepted & by_global_key;
+    Demand { accepted, ..Demand::new(client, required.ciphering()) }
 }
 
 /// Where `part`, which is a part of `whole`, lies in it.

@@ -2,6 +2,7 @@
 
 use dlms_security::{AuthenticationMechanism, Protection, Secret, SystemTitle};
 
+use crate::Accepted;
 use crate::xdlms::Conformance;
 
 /// One association that a logical device offers to one client.
@@ -19,8 +20,11 @@ pub struct AssociationConfig {
     pub secret: Secret,
     /// Which [`SecurityContext`](crate::SecurityContext) holds the keys, where ciphering or mechanism 5 needs them.
     pub security: Option<usize>,
-    /// The least protection of requests and responses once the association is open (the security policy).
+    /// The least protection of requests and responses once the association is open, besides the security policy of its
+    /// [`SecurityContext`](crate::SecurityContext) and what the access rights demand.
     pub policy: Protection,
+    /// The envelopes, kinds of keys and deviations that are taken.
+    pub accepted: Accepted,
     /// The services that the association offers; [`AssociationConfig::SUPPORTED`] is all there are.
     pub conformance: Conformance,
     /// The longest APDU that the server takes, at least 12 and at most its receive buffer.
@@ -42,6 +46,7 @@ impl AssociationConfig {
             secret: Secret::empty(),
             security: None,
             policy: Protection::empty(),
+            accepted: Accepted::default(),
             conformance: Self::SUPPORTED,
             max_receive_pdu_size: 1024,
             client_title: None,

@@ -76,7 +76,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             return Err(Failure::NOT_ALLOWED);
         };
         let offers = |service| association.conformance.contains(service);
-        let requester = Requester::new(host, association.id, request.protection);
+        let requester = Requester::new(host, association.id, request);
         let device = &*host.device;
         let mut reader = Reader::new(request.apdu);
         let get = GetRequest::decode(&mut reader)?;

@@ -4,11 +4,11 @@ use core::ops::Range;
 
 use cosem_objects::AssociationId;
 use dlms_axdr::{BufferFull, DateTime, Encoder};
-use dlms_security::CryptoProvider;
+use dlms_security::{CryptoProvider, Protection};
 
 use super::session::Host;
 use crate::ProtectionError;
-use crate::protection::{Envelope, HEADROOM, KeyClass, TAILROOM};
+use crate::protection::{Carrier, Envelope, Form, HEADROOM, KeyClass, TAILROOM, TransactionId};
 use crate::xdlms::{AttributeDescriptor, LongInvokeIdAndPriority};
 
 /// Writes a DataNotification into `out`, protected as the policy of `association` demands, and returns where it is.
@@ -17,7 +17,8 @@ use crate::xdlms::{AttributeDescriptor, LongInvokeIdAndPriority};
 /// in general-glo-ciphering.
 ///
 /// # Errors
-/// `out` is too small, or no counter could be reserved.
+/// `out` is too small, no counter could be reserved, or a key is missing. With a signature: the association's
+/// configuration does not say who the client is.
 pub fn data_notification<P: CryptoProvider>(
     host: &mut Host<'_, P>,
     association: AssociationId,
@@ -32,7 +33,7 @@ pub fn data_notification<P: CryptoProvider>(
         encoder.octet_string(date_time.as_ref().map_or(&[][..], |date_time| &date_time.0[..]))?;
         body(encoder)
     })?;
-    seal(host, association, Envelope { general: true, key: KeyClass::Global }, length, out)
+    seal(host, association, Envelope { carrier: Carrier::WithTitle, key: KeyClass::Global }, length, out)
 }
 
 /// Writes an EventNotification into `out`, protected as the policy of `association` demands, and returns where it is.
@@ -40,7 +41,8 @@ pub fn data_notification<P: CryptoProvider>(
 /// `value` writes the attribute's value as Data.
 ///
 /// # Errors
-/// `out` is too small, or no counter could be reserved.
+/// `out` is too small, no counter could be reserved, or a key is missing. With a signature: the association's
+/// configuration does not say who the client is.
 pub fn event_notification<P: CryptoProvider>(
     host: &mut Host<'_, P>,
     association: AssociationId,
@@ -82,11 +84,21 @@ fn seal<P: CryptoProvider>(
 ) -> Result<Range<usize>, ProtectionError> {
     let config = host.associations.get(usize::from(association.0)).ok_or(ProtectionError::NoKey)?;
     let range = HEADROOM..HEADROOM + length;
-    let protection = config.policy;
+    let (context, recipient) = (config.security, config.client_title);
+    let (_, protection) = host.policy(association);
     if protection.is_empty() {
         return Ok(range);
     }
-    let context = config.security.and_then(|index| host.security.get_mut(index));
-    let context = context.ok_or(ProtectionError::NoKey)?;
-    context.seal(host.provider, host.counters, None, envelope, protection, out, range)
+    let mut transaction = TransactionId::default();
+    if protection.contains(Protection::SIGNED) {
+        transaction = TransactionId::draw(host.provider)?;
+    }
+    let keys = context.and_then(|index| host.keys(index, None));
+    let (mut keys, counters) = keys.ok_or(ProtectionError::NoKey)?;
+    // Only general-signing says who its recipient is.
+    let recipient = match recipient {
+        None if protection.contains(Protection::SIGNED) => return Err(ProtectionError::WrongTitle),
+        recipient => recipient.unwrap_or(keys.context.own_title()),
+    };
+    keys.seal(counters, &Form::new(envelope, protection, recipient, transaction), out, range)
 }

@@ -2,12 +2,16 @@
 
 use cosem_objects::{AccessRights, ActionResult, AssociationId, DataAccessResult, LogicalDevice};
 use dlms_obis::LogicalName;
-use dlms_security::{CryptoProvider, Protection};
+use dlms_security::{CryptoProvider, Protection, RequiredProtection};
 
-use super::session::Host;
+use super::session::{Host, Request};
+use crate::Accepted;
 use crate::xdlms::{AttributeDescriptor, MethodDescriptor};
 
 const ASSOCIATION_LN: u16 = 15;
+/// What a member of a group may not reach with the key of the group: associations, image transfer, data protection,
+/// security setup, disconnect control, function control, communication port protection.
+const OUT_OF_BROADCAST: [u16; 8] = [12, 15, 18, 30, 64, 70, 122, 124];
 const CURRENT_ASSOCIATION: LogicalName = LogicalName::new(0, 0, 40, 0, 0, 255);
 
 /// Who asks, and how well the request was protected.
@@ -15,8 +19,11 @@ const CURRENT_ASSOCIATION: LogicalName = LogicalName::new(0, 0, 40, 0, 0, 255);
 pub(super) struct Requester {
     pub(super) association: AssociationId,
     pub(super) protection: Protection,
-    /// Whether responses can be protected at all.
+    /// Whether responses can be protected at all, and signed.
     is_ciphered: bool,
+    can_sign: bool,
+    /// Whether it asks under the broadcast key, and may not reach everything with it.
+    is_restricted: bool,
 }
 
 /// An item that may be accessed.
@@ -31,10 +38,17 @@ impl Requester {
     pub(super) fn new<P: CryptoProvider>(
         host: &Host<'_, P>,
         association: AssociationId,
-        protection: Protection,
+        request: &Request<'_>,
     ) -> Self {
-        let is_ciphered = host.associations[usize::from(association.0)].ciphered;
-        Self { association, protection, is_ciphered }
+        let config = &host.associations[usize::from(association.0)];
+        Self {
+            association,
+            protection: request.protection,
+            is_ciphered: config.ciphered,
+            can_sign: host.can_sign(association),
+            is_restricted: request.is_broadcast()
+                && !config.accepted.contains(Accepted::BROADCAST_REACHES_ALL),
+        }
     }
 
     /// The object of an attribute that may be accessed with `wanted`, which is READ or WRITE.
@@ -48,7 +62,8 @@ impl Requester {
             .object(device, descriptor.class_id, descriptor.instance_id)
             .ok_or(DataAccessResult::ObjectUndefined)?;
         let rights = device.attribute_access(self.association, index, descriptor.attribute_id);
-        let response = self.check(rights, wanted).ok_or(DataAccessResult::ReadWriteDenied)?;
+        let response =
+            self.check(descriptor.class_id, rights, wanted).ok_or(DataAccessResult::ReadWriteDenied)?;
         Ok(Granted { index, response })
     }
 
@@ -62,7 +77,9 @@ impl Requester {
             .object(device, descriptor.class_id, descriptor.instance_id)
             .ok_or(ActionResult::ObjectUndefined)?;
         let rights = device.method_access(self.association, index, descriptor.method_id);
-        let response = self.check(rights, AccessRights::INVOKE).ok_or(ActionResult::ReadWriteDenied)?;
+        let response = self
+            .check(descriptor.class_id, rights, AccessRights::INVOKE)
+            .ok_or(ActionResult::ReadWriteDenied)?;
         Ok(Granted { index, response })
     }
 
@@ -75,18 +92,14 @@ impl Requester {
     }
 
     /// The protection demanded of the response if the rights grant what is wanted to a request protected like this.
-    fn check(self, rights: AccessRights, wanted: AccessRights) -> Option<Protection> {
-        let mut demanded = Protection::empty();
-        demanded.set(Protection::AUTHENTICATED, rights.contains(AccessRights::AUTHENTICATED_REQUEST));
-        demanded.set(Protection::ENCRYPTED, rights.contains(AccessRights::ENCRYPTED_REQUEST));
-        // Nothing verifies a signature here, so what must be signed is denied.
-        let signed = rights.intersects(AccessRights::SIGNED_REQUEST | AccessRights::SIGNED_RESPONSE);
-        if !rights.contains(wanted) || !self.protection.contains(demanded) || signed {
-            return None;
-        }
-        let mut response = Protection::empty();
-        response.set(Protection::AUTHENTICATED, rights.contains(AccessRights::AUTHENTICATED_RESPONSE));
-        response.set(Protection::ENCRYPTED, rights.contains(AccessRights::ENCRYPTED_RESPONSE));
-        (response.is_empty() || self.is_ciphered).then_some(response)
+    fn check(self, class_id: u16, rights: AccessRights, wanted: AccessRights) -> Option<Protection> {
+        let demanded = RequiredProtection::from_access_bits(rights.bits());
+        let response = demanded.response();
+        let is_granted = rights.contains(wanted)
+            && self.protection.contains(demanded.request())
+            && (response.ciphering().is_empty() || self.is_ciphered)
+            && (!response.contains(Protection::SIGNED) || self.can_sign)
+            && !(self.is_restricted && OUT_OF_BROADCAST.contains(&class_id));
+        is_granted.then_some(response)
     }
 }

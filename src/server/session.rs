@@ -6,7 +6,7 @@ use core::time::Duration;
 use cosem_objects::{AssociationId, Effects, LogicalDevice, behaviour};
 use dlms_axdr::Encoder;
 use dlms_security::hls::Manufacturer;
-use dlms_security::{CounterStore, CryptoProvider, Protection, Secret, SystemTitle};
+use dlms_security::{CounterStore, CryptoProvider, KeyUsage, Protection, Secret, SecuritySuite, SystemTitle};
 
 use super::AssociationConfig;
 use super::action::ActionTransfer;
@@ -15,7 +15,8 @@ use super::get::GetTransfer;
 use super::hls::Challenges;
 use super::incoming::IncomingRequest;
 use crate::protection::{
-    DedicatedKey, Envelope, HEADROOM, KeyRing, Opened, PublicKeys, SecurityContext, TAILROOM, is_protected,
+    DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened, PublicKeys,
+    SecurityContext, TAILROOM, is_protected,
 };
 use crate::xdlms::{
     ACCESS_REQUEST, ACTION_REQUEST, Conformance, ExceptionResponse, GENERAL_BLOCK_TRANSFER, GET_REQUEST,
@@ -49,6 +50,42 @@ pub struct Host<'h, P: CryptoProvider> {
 }
 
 impl<P: CryptoProvider> Host<'_, P> {
+    /// What an association of the security setup at `index` opens and seals with, and where its counters are reserved.
+    pub(super) fn keys<'k>(
+        &'k mut self,
+        index: usize,
+        dedicated: Option<&'k mut DedicatedKey<P>>,
+    ) -> Option<(Keys<'k, P>, &'k mut dyn CounterStore)> {
+        let keys = Keys {
+            provider: self.provider,
+            context: self.security.get_mut(index)?,
+            dedicated,
+            key_ring: self.key_rings.get_mut(index),
+            asymmetric: self.public_keys.as_ref().and_then(|keys| keys.of(index)),
+        };
+        Some((keys, &mut *self.counters))
+    }
+
+    /// Whether responses of an association can be signed.
+    pub(super) fn can_sign(&self, association: AssociationId) -> bool {
+        let context = self.associations.get(usize::from(association.0)).and_then(|config| config.security);
+        context.is_some_and(|index| {
+            let curve = self.security.get(index).and_then(|context| context.suite().curve());
+            let keys = self.public_keys.as_ref().and_then(|keys| keys.of(index));
+            curve
+                .zip(keys)
+                .is_some_and(|(curve, keys)| keys.own.key(KeyUsage::DigitalSignature, curve).is_ok())
+        })
+    }
+
+    /// What the policy demands of the requests and of the responses of an association.
+    pub(super) fn policy(&self, association: AssociationId) -> (Protection, Protection) {
+        let config = &self.associations[usize::from(association.0)];
+        let policy = config.security.and_then(|index| self.security.get(index)).map(SecurityContext::policy);
+        let policy = policy.unwrap_or_default();
+        (config.policy | policy.request(), config.policy | policy.response())
+    }
+
     /// Carries out what objects want of the rest of the device, and reports what concerns the application.
     pub(super) fn carry_out(&mut self, effects: &Effects, events: &mut EventQueue) {
         behaviour::execute(self.device, effects, self.scratch, &mut |&effect| {
@@ -98,16 +135,10 @@ pub(super) struct Association<P: CryptoProvider> {
 }
 
 /// How the InitiateRequest was protected: its response and the release are protected alike.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Initiation {
     pub(super) envelope: Option<Envelope>,
     pub(super) protection: Protection,
-}
-
-impl Default for Initiation {
-    fn default() -> Self {
-        Self { envelope: None, protection: Protection::empty() }
-    }
 }
 
 /// The long value that is under way.
@@ -124,6 +155,13 @@ pub(super) struct Request<'r> {
     /// How it was protected; access rights may demand more than the policy.
     pub(super) protection: Protection,
     pub(super) opened: &'r Opened,
+}
+
+impl Request<'_> {
+    /// Whether it came under the broadcast key.
+    pub(super) fn is_broadcast(&self) -> bool {
+        self.opened.envelope.is_some_and(|envelope| envelope.key == KeyClass::Broadcast)
+    }
 }
 
 /// The plain response.
@@ -279,7 +317,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 return exception(out, StateError::ServiceNotAllowed, service_error);
             }
         };
-        if opened.counter.is_some()
+        if opened.envelope.is_some_and(|envelope| envelope.key != KeyClass::Broadcast)
             && let (Some(security), Some(peer)) =
                 (host.associations[usize::from(id.0)].security, association.client_title)
         {
@@ -288,12 +326,24 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let plain = apdu.get(opened.apdu.clone()).unwrap_or(&[]);
         let request = Request { apdu: plain, protection: opened.protection, opened: &opened };
         let room = association.plain_room(host, &opened, out.len());
-        let confirmed = self.answers_unconfirmed || is_confirmed(plain);
+        let is_broadcast = request.is_broadcast();
+        let confirmed = !is_broadcast && (self.answers_unconfirmed || is_confirmed(plain));
         let Some(target) = out.get_mut(HEADROOM..HEADROOM + room).filter(|_| room >= SHORTEST_ROOM) else {
             let Failure(state_error, service_error) = Failure::TOO_LONG;
             return confirmed.then(|| exception(out, state_error, service_error)).flatten();
         };
-        let answer = match self.dispatch(host, &request, target) {
+        let transfer = match &mut self.state {
+            State::Associated(association) if is_broadcast => {
+                Some(core::mem::replace(&mut association.transfer, Transfer::None))
+            }
+            _ => None,
+        };
+        let reply = self.dispatch(host, &request, target);
+        // What is under way with this client goes on behind a broadcast.
+        if let (State::Associated(association), Some(transfer)) = (&mut self.state, transfer) {
+            association.transfer = transfer;
+        }
+        let answer = match reply {
             Ok(reply) if confirmed => self.seal(host, &opened, reply, out),
             Err(Failure(state_error, service_error)) if confirmed => {
                 exception(out, state_error, service_error)
@@ -312,6 +362,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         request: &Request<'_>,
         out: &mut [u8],
     ) -> Result<Reply, Failure> {
+        if request.is_broadcast() && !(self.association().is_some() && can_be_broadcast(request.apdu)) {
+            return Err(Failure::NOT_ALLOWED);
+        }
         if let State::Challenged(..) = self.state {
             return self.reply_to_hls(host, request, out);
         }
@@ -346,20 +399,24 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         else {
             return Some(plain);
         };
+        let mut mirrored = opened.protection;
+        mirrored
+            .set(Protection::SIGNED, mirrored.contains(Protection::SIGNED) && host.can_sign(association.id));
+        let (_, policy) = host.policy(association.id);
+        let protection = mirrored | policy | reply.protection;
         let config = &host.associations[usize::from(association.id.0)];
-        let protection = opened.protection | config.policy | reply.protection;
-        let Some(context) = config.security.filter(|_| config.ciphered && !protection.is_empty()) else {
+        let context = config.security.filter(|_| config.ciphered && !protection.is_empty());
+        let Some((context, recipient)) = context.zip(association.client_title) else {
             return Some(plain);
         };
-        let sealed = host.security[context].seal(
-            host.provider,
-            host.counters,
-            association.dedicated.as_mut(),
+        let form = Form::new(
             opened.envelope.unwrap_or(Envelope::GLOBAL),
             protection,
-            out,
-            plain,
+            recipient,
+            opened.transaction.unwrap_or_default(),
         );
+        let (mut keys, counters) = host.keys(context, association.dedicated.as_mut())?;
+        let sealed = keys.seal(counters, &form, out, plain);
         sealed.inspect_err(|&error| self.events.push(Event::SecurityViolation { error })).ok()
     }
 }
@@ -367,16 +424,16 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
 impl<P: CryptoProvider> Association<P> {
     /// Opens a request, checking it against the association's policy.
     fn open(&mut self, host: &mut Host<'_, P>, apdu: &mut [u8]) -> Result<Opened, ProtectionError> {
+        let (required, _) = host.policy(self.id);
         let config = &host.associations[usize::from(self.id.0)];
         let context = config.security.filter(|_| config.ciphered).zip(self.client_title);
         match context {
-            Some((context, client)) => host.security[context].open(
-                host.provider,
-                self.dedicated.as_mut(),
-                client,
-                config.policy,
-                apdu,
-            ),
+            Some((context, client)) => {
+                let demand = Demand { accepted: config.accepted, ..Demand::new(client, required) };
+                let (mut keys, _) =
+                    host.keys(context, self.dedicated.as_mut()).ok_or(ProtectionError::NoKey)?;
+                keys.open(&demand, apdu)
+            }
             None if is_protected(apdu) => Err(ProtectionError::NoKey),
             None => Ok(Opened::plain(0..apdu.len())),
         }
@@ -385,16 +442,28 @@ impl<P: CryptoProvider> Association<P> {
     /// How long a plain response may be so that, protected, it fits the client and `out`.
     pub(super) fn plain_room(&self, host: &Host<'_, P>, opened: &Opened, out: usize) -> usize {
         let limit = self.client_max_receive_pdu_size.min(0x1_0000);
-        let overhead = if host.associations[usize::from(self.id.0)].ciphered {
-            opened
-                .envelope
-                .unwrap_or(Envelope::GLOBAL)
-                .overhead(Protection::AUTHENTICATED | Protection::ENCRYPTED, limit)
+        let config = &host.associations[usize::from(self.id.0)];
+        let overhead = if config.ciphered {
+            let mut protection = Protection::AUTHENTICATED_ENCRYPTED;
+            protection.set(Protection::SIGNED, host.can_sign(self.id));
+            let context = config.security.and_then(|index| host.security.get(index));
+            opened.envelope.unwrap_or(Envelope::GLOBAL).overhead(
+                protection,
+                context.map_or(SecuritySuite::Suite0, SecurityContext::suite),
+                opened.transaction.map_or(0, |transaction| transaction.octets().len()),
+                limit.max(out),
+            )
         } else {
             0
         };
-        limit.saturating_sub(overhead).min(out.saturating_sub(HEADROOM + TAILROOM))
+        let room = out.saturating_sub(overhead.max(HEADROOM + TAILROOM));
+        limit.saturating_sub(overhead).min(room)
     }
+}
+
+/// Whether a request makes sense without an answer: SET and ACTION, but not in blocks.
+const fn can_be_broadcast(apdu: &[u8]) -> bool {
+    matches!(apdu, &[SET_REQUEST, 0x01 | 0x04, ..] | &[ACTION_REQUEST, 0x01 | 0x03, ..])
 }
 
 /// Whether a request asks for an answer, by the service-class bit of the services that have one.

@@ -197,6 +197,7 @@ fn meter(rows: u32) -> Arc<Mutex<Meter>> {
         conformance: Conformance::LOGICAL_NAME,
         max_receive_pdu_size: 1024,
         client_title: None,
+        accepted: dlms::Accepted::default(),
         accept_shared_counter: false,
     };
     let provider = provider();

@@ -222,6 +222,7 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, ciphered: bo
         conformance: AssociationConfig::SUPPORTED,
         max_receive_pdu_size: 256,
         client_title: None,
+accepted: dlms::Accepted::default(),
         accept_shared_counter: false,
     }
 }

@@ -1,0 +1,179 @@
+//! key-info of general-ciphering: which key, and how the recipient comes by one that serves for this APDU alone.
+//!
+//! ```text
+//! 00                                absent: the global unicast key
+//! 01 00 kk                          identified: 00 global unicast, 01 global broadcast
+//! 01 01 00 length wrapped           wrapped with the master key, 24 or 40 octets
+//! 01 02 01 01 length Q signature    agreed, one-pass Diffie-Hellman C(1e, 1s)
+//! 01 02 01 02 00                    agreed, static unified model C(0e, 2s)
+//! ```
+//!
+//! `Q` is the originator's ephemeral key, signed alone. The tag does not cover key-info; its own signature, wrapping or
+//! the key itself does.
+
+use dlms_axdr::Encoder;
+use dlms_security::keys::{MAX_WRAPPED_KEY, unwrap_key, wrap_key};
+use dlms_security::{
+    CryptoProvider, Curve, KeyUsage, PublicKey, SecretKey, SecurityError, SecuritySuite, Signature,
+    SystemTitle,
+};
+
+use super::envelope::KeyClass;
+use super::error::ProtectionError;
+use super::keys::{Form, Keys};
+use super::public_keys::Asymmetric;
+use super::transaction::TransactionId;
+use crate::xdlms::{KeyInfo, KeySetId};
+
+/// The most octets of key-info: one-pass Diffie-Hellman on P-384.
+pub(super) const MAX_LENGTH: usize = 6 + PublicKey::MAX_LENGTH + Signature::MAX_LENGTH;
+
+const ONE_PASS_DIFFIE_HELLMAN: &[u8] = &[1];
+const STATIC_UNIFIED_MODEL: &[u8] = &[2];
+const MASTER_KEY: u8 = 0;
+
+/// Which class of key a key-info names.
+pub(super) fn class(info: Option<&KeyInfo<'_>>) -> Result<KeyClass, ProtectionError> {
+    Ok(match info {
+        None | Some(KeyInfo::Identified(KeySetId::GlobalUnicast)) => KeyClass::Global,
+        Some(KeyInfo::Identified(KeySetId::GlobalBroadcast)) => KeyClass::Broadcast,
+        Some(KeyInfo::Wrapped { kek_id: MASTER_KEY, .. }) => KeyClass::Wrapped,
+        Some(KeyInfo::Agreed { parameters: ONE_PASS_DIFFIE_HELLMAN, .. }) => KeyClass::OnePassDiffieHellman,
+        Some(KeyInfo::Agreed { parameters: STATIC_UNIFIED_MODEL, ciphered_data: [] }) => {
+            KeyClass::StaticUnifiedModel
+        }
+        Some(KeyInfo::Wrapped { .. }) => return Err(ProtectionError::InvalidHeader("kek-id")),
+        Some(KeyInfo::Agreed { .. }) => return Err(ProtectionError::InvalidHeader("key-parameters")),
+    })
+}
+
+/// From whom a key for one message comes.
+pub(super) struct Sender<'s> {
+    pub(super) originator: SystemTitle,
+    pub(super) transaction: &'s TransactionId,
+}
+
+impl<P: CryptoProvider> Keys<'_, P> {
+    /// The key for one message that a received key-info leads to.
+    pub(super) fn received_key(
+        &self,
+        sender: &Sender<'_>,
+        info: Option<&KeyInfo<'_>>,
+    ) -> Result<SecretKey, ProtectionError> {
+        let (suite, own_title) = (self.context.suite, self.context.own_title);
+        match info {
+            Some(KeyInfo::Wrapped { key, .. }) => {
+                let kek = self.key_ring.as_deref().and_then(|ring| ring.kek.as_ref());
+                Ok(unwrap_key(self.provider, suite, kek.ok_or(ProtectionError::NoKey)?, key)?)
+            }
+            Some(KeyInfo::Agreed { parameters: ONE_PASS_DIFFIE_HELLMAN, ciphered_data }) => {
+                let (asymmetric, curve) = self.asymmetric()?;
+                let own_key = asymmetric.own.key(KeyUsage::KeyAgreement, curve)?;
+                let invalid = ProtectionError::InvalidHeader("key-ciphered-data");
+                if ciphered_data.len() != 2 * curve.pair_len() {
+                    return Err(invalid);
+                }
+                let (point, signature) = ciphered_data.split_at_checked(curve.pair_len()).ok_or(invalid)?;
+                let ephemeral = PublicKey::new(curve, point)?;
+                let signature = Signature::new(curve, signature)?;
+                let signer = asymmetric.peer(sender.originator, KeyUsage::DigitalSignature, curve)?;
+                asymmetric.provider.verify(&signer, &[ephemeral.octets()], &signature)?;
+                let other_info = [algorithm_id(suite), sender.originator.octets(), own_title.octets()];
+                Ok(asymmetric.provider.agree(own_key, &ephemeral, &other_info)?)
+            }
+            Some(KeyInfo::Agreed { .. }) => {
+                self.static_key(sender.originator, sender.originator, own_title, sender.transaction)
+            }
+            _ => Err(ProtectionError::NoKey),
+        }
+    }
+
+    /// Makes a key for one message, and writes the key-info that leads the recipient to it.
+    pub(super) fn sent_key(
+        &self,
+        form: &Form<'_>,
+        encoder: &mut Encoder<'_>,
+    ) -> Result<SecretKey, ProtectionError> {
+        let (suite, own_title) = (self.context.suite, self.context.own_title);
+        match form.envelope.key {
+            KeyClass::Wrapped => {
+                let kek = self.key_ring.as_deref().and_then(|ring| ring.kek.as_ref());
+                let kek = kek.ok_or(ProtectionError::NoKey)?;
+                let key = SecretKey::generate(self.provider, suite)?;
+                let mut wrapped = [0; MAX_WRAPPED_KEY];
+                encoder.octets(&[1, 1, MASTER_KEY])?;
+                encoder.octet_string(wrap_key(self.provider, suite, kek, &key, &mut wrapped)?)?;
+                Ok(key)
+            }
+            KeyClass::OnePassDiffieHellman => {
+                let (asymmetric, curve) = self.asymmetric()?;
+                let provider = asymmetric.provider;
+                let signing_key = asymmetric.own.key(KeyUsage::DigitalSignature, curve)?;
+                let recipient = asymmetric.peer(form.recipient, KeyUsage::KeyAgreement, curve)?;
+                let ephemeral = provider.generate(curve)?;
+                let point = provider.public_key(&ephemeral)?;
+                let signature = provider.sign(signing_key, &[point.octets()])?;
+                encoder.octets(&[1, 2, 1])?;
+                encoder.octets(ONE_PASS_DIFFIE_HELLMAN)?;
+                encoder.length(2 * curve.pair_len())?;
+                encoder.octets(point.octets())?;
+                encoder.octets(signature.octets())?;
+                let other_info = [algorithm_id(suite), own_title.octets(), form.recipient.octets()];
+                Ok(provider.agree(&ephemeral, &recipient, &other_info)?)
+            }
+            KeyClass::StaticUnifiedModel => {
+                encoder.octets(&[1, 2, 1])?;
+                encoder.octets(STATIC_UNIFIED_MODEL)?;
+                encoder.length(0)?;
+                self.static_key(form.recipient, own_title, form.recipient, &form.transaction)
+            }
+            KeyClass::Global | KeyClass::Dedicated | KeyClass::Broadcast => Err(ProtectionError::NoKey),
+        }
+    }
+
+    /// The key of C(0e, 2s), which the transaction-id makes new: an empty one would give the same key each time.
+    fn static_key(
+        &self,
+        peer: SystemTitle,
+        originator: SystemTitle,
+        recipient: SystemTitle,
+        transaction: &TransactionId,
+    ) -> Result<SecretKey, ProtectionError> {
+        let (asymmetric, curve) = self.asymmetric()?;
+        let transaction = transaction.octets();
+        let Ok(length @ 1..) = u8::try_from(transaction.len()) else {
+            return Err(ProtectionError::InvalidHeader("transaction-id"));
+        };
+        let own_key = asymmetric.own.key(KeyUsage::KeyAgreement, curve)?;
+        let peer = asymmetric.peer(peer, KeyUsage::KeyAgreement, curve)?;
+        let other_info = [
+            algorithm_id(self.context.suite),
+            originator.octets(),
+            &[length],
+            transaction,
+            recipient.octets(),
+        ];
+        Ok(asymmetric.provider.agree(own_key, &peer, &other_info)?)
+    }
+}
+
+impl Asymmetric<'_> {
+    /// The public key of a peer that this side trusts.
+    pub(crate) fn peer(
+        &self,
+        title: SystemTitle,
+        usage: KeyUsage,
+        curve: Curve,
+    ) -> Result<PublicKey, SecurityError> {
+        let key = self.peers.public_key(title, usage).filter(|key| key.curve() == curve);
+        key.ok_or(SecurityError::KeyMissing)
+    }
+}
+
+/// AlgorithmID of the key derivation: AES-GCM-128 or AES-GCM-256.
+const fn algorithm_id(suite: SecuritySuite) -> &'static [u8] {
+    match suite {
+        SecuritySuite::Suite0 | SecuritySuite::Suite1 => &[0x60, 0x85, 0x74, 0x05, 0x08, 0x03, 0x00],
+        SecuritySuite::Suite2 => &[0x60, 0x85, 0x74, 0x05, 0x08, 0x03, 0x01],
+    }
+}
