@@ -61,10 +61,10 @@ fn objects(link: &Link) -> Vec<u8> {
     let context = Context { association: Some(AssociationId(0)), device };
     let mut all = Vec::new();
     for object in &device.objects {
-        for attribute in object.class().attributes {
+        for attribute in 1..=object.class().attributes {
             let mut buffer = vec![0; 8192];
             let mut encoder = Encoder::new(&mut buffer);
-            let _ = object.get(attribute.index, None, &context, &mut encoder);
+            let _ = object.get(attribute, None, &context, &mut encoder);
             all.extend(encoder.written());
         }
     }

@@ -213,10 +213,10 @@ fn write_captured(
 fn write_all(device: &dyn LogicalDevice, object: &dyn Object, buffer: &mut [u8]) -> Option<usize> {
     let attributes = object.class().attributes;
     let mut encoder = Encoder::new(buffer);
-    encoder.structure(attributes.len()).ok()?;
+    encoder.structure(attributes as usize).ok()?;
     let mut length = encoder.len();
-    for attribute in attributes {
-        length += write_attribute(device, object, attribute.index, buffer.get_mut(length..)?)?;
+    for attribute in 1..=attributes {
+        length += write_attribute(device, object, attribute, buffer.get_mut(length..)?)?;
     }
     Some(length)
 }

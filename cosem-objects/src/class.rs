@@ -8,7 +8,7 @@ use dlms_obis::LogicalName;
 
 use crate::AttributeType;
 
-/// An interface class: its identity, attributes and methods.
+/// An interface class: its identity, attributes and methods, as the standard describes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceClass {
     /// class_id.
@@ -23,6 +23,23 @@ pub struct InterfaceClass {
     pub methods: &'static [MethodInfo],
     /// Offset of the first method from the base name, in short-name referencing.
     pub first_method_offset: Option<u8>,
+}
+
+/// What a server must know of a class: the [`InterfaceClass`] without its texts, which would fill a meter's flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassOutline {
+    /// class_id.
+    pub id: u16,
+    /// The version of the class.
+    pub version: u8,
+    /// The index of the last attribute; the first has index 1.
+    pub attributes: i8,
+    /// The index of the last method; the first has index 1.
+    pub methods: i8,
+    /// The attribute that can be read selectively; 0 if there is none. No class of the standard has more than one.
+    pub selective: i8,
+    /// The access selectors of that attribute.
+    pub selectors: &'static [u8],
 }
 
 /// One attribute of a class.
@@ -53,7 +70,42 @@ pub struct MethodInfo {
     pub is_mandatory: bool,
 }
 
+impl ClassOutline {
+    /// The access selectors of an attribute.
+    pub const fn selectors(&self, attribute: i8) -> &'static [u8] {
+        if attribute == self.selective { self.selectors } else { &[] }
+    }
+
+    pub(crate) const fn has_attribute(&self, index: i8) -> bool {
+        index > 0 && index <= self.attributes
+    }
+
+    pub(crate) const fn has_method(&self, index: i8) -> bool {
+        index > 0 && index <= self.methods
+    }
+}
+
 impl InterfaceClass {
+    /// The class without its texts.
+    pub const fn outline(&self) -> ClassOutline {
+        let mut outline = ClassOutline {
+            id: self.id,
+            version: self.version,
+            attributes: self.attributes.len() as i8,
+            methods: self.methods.len() as i8,
+            selective: 0,
+            selectors: &[],
+        };
+        let mut attributes = self.attributes;
+        while let [attribute, rest @ ..] = attributes {
+            if !attribute.selectors.is_empty() {
+                (outline.selective, outline.selectors) = (attribute.index, attribute.selectors);
+            }
+            attributes = rest;
+        }
+        outline
+    }
+
     /// The attribute with this index.
     pub fn attribute(&self, index: i8) -> Option<&'static AttributeInfo> {
         self.attributes.get(usize::try_from(index).ok()?.checked_sub(1)?)

@@ -30,7 +30,8 @@ mod value;
 
 pub use access::{AccessRights, AccessSelector};
 pub use class::{
-    Attribute, AttributeInfo, AttributeReference, InterfaceClass, Method, MethodInfo, MethodReference,
+    Attribute, AttributeInfo, AttributeReference, ClassOutline, InterfaceClass, Method, MethodInfo,
+    MethodReference,
 };
 pub use device::{AssociationId, LogicalDevice};
 pub use object::{Context, Effect, Effects, GetError, Object};

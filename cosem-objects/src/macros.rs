@@ -72,8 +72,8 @@ macro_rules! interface_class {
         }
 
         impl<$($generics)*> $crate::Object for $type {
-            fn class(&self) -> &'static $crate::InterfaceClass {
-                const DEFINED: &$crate::InterfaceClass = &<$marker>::CLASS;
+            fn class(&self) -> &'static $crate::ClassOutline {
+                const DEFINED: &$crate::ClassOutline = &<$marker>::CLASS.outline();
                 $(
                     let $versioned = self;
                     return $class;
@@ -93,7 +93,8 @@ macro_rules! interface_class {
                 context: &$crate::Context<'_>,
                 encoder: &mut dlms_axdr::Encoder<'_>,
             ) -> Result<(), $crate::GetError> {
-                $crate::object::check_selector($crate::Object::class(self), attribute, selector)?;
+                let selector_id = selector.map(|selector| selector.selector);
+                $crate::object::check_get($crate::Object::class(self), attribute, selector_id)?;
                 #[allow(unused_variables)]
                 let request = $crate::object::Get { selector, context, encoder };
                 match attribute {
@@ -122,12 +123,7 @@ macro_rules! interface_class {
                 value: dlms_axdr::Data<'_>,
                 effects: &mut $crate::Effects,
             ) -> Result<(), $crate::DataAccessResult> {
-                if $crate::Object::class(self).attribute(attribute).is_none() {
-                    return Err($crate::DataAccessResult::ReadWriteDenied);
-                }
-                if selector.is_some() {
-                    return Err($crate::DataAccessResult::TypeUnmatched);
-                }
+                $crate::object::check_set($crate::Object::class(self), attribute, selector.is_some())?;
                 #[allow(unused_variables)]
                 let request = $crate::object::Set { value, effects };
                 match attribute {
@@ -148,7 +144,7 @@ macro_rules! interface_class {
                 // None of the classes here returns a value.
                 _encoder: &mut dlms_axdr::Encoder<'_>,
             ) -> Result<(), $crate::ActionResult> {
-                if $crate::Object::class(self).method(method).is_none() {
+                if !$crate::Object::class(self).has_method(method) {
                     return Err($crate::ActionResult::ReadWriteDenied);
                 }
                 #[allow(unused_variables)]

@@ -4,7 +4,7 @@ use dlms_axdr::{BufferFull, Data, Encoder};
 use dlms_obis::LogicalName;
 
 use crate::behaviour::{Profile, ScriptAction, Tick, WallTime};
-use crate::{AccessSelector, ActionResult, AssociationId, DataAccessResult, InterfaceClass, LogicalDevice};
+use crate::{AccessSelector, ActionResult, AssociationId, ClassOutline, DataAccessResult, LogicalDevice};
 
 /// An instance of an interface class.
 ///
@@ -12,7 +12,7 @@ use crate::{AccessSelector, ActionResult, AssociationId, DataAccessResult, Inter
 /// `read-write-denied`.
 pub trait Object {
     /// The class of the object.
-    fn class(&self) -> &'static InterfaceClass;
+    fn class(&self) -> &'static ClassOutline;
 
     /// Attribute 1.
     fn logical_name(&self) -> LogicalName;
@@ -185,18 +185,32 @@ pub(crate) struct Invoke<'r, 'v> {
 }
 
 /// Refuses attributes that the class does not have, and selectors that the attribute does not have.
-pub(crate) fn check_selector(
-    class: &InterfaceClass,
+pub(crate) fn check_get(
+    class: &ClassOutline,
     attribute: i8,
-    selector: Option<AccessSelector<'_>>,
+    selector: Option<u8>,
 ) -> Result<(), DataAccessResult> {
-    let info = class.attribute(attribute).ok_or(DataAccessResult::ReadWriteDenied)?;
+    if !class.has_attribute(attribute) {
+        return Err(DataAccessResult::ReadWriteDenied);
+    }
     match selector {
-        Some(selector) if !info.selectors.contains(&selector.selector) => {
+        Some(selector) if !class.selectors(attribute).contains(&selector) => {
             Err(DataAccessResult::TypeUnmatched)
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses attributes that the class does not have; none is written selectively.
+pub(crate) const fn check_set(
+    class: &ClassOutline,
+    attribute: i8,
+    is_selective: bool,
+) -> Result<(), DataAccessResult> {
+    if !class.has_attribute(attribute) {
+        return Err(DataAccessResult::ReadWriteDenied);
+    }
+    if is_selective { Err(DataAccessResult::TypeUnmatched) } else { Ok(()) }
 }
 
 /// Hands an effect on. A call has at most a handful of them, so there is always room.

@@ -10,6 +10,7 @@ mod hardware;
 mod meter;
 #[cfg(not(feature = "suite0"))]
 mod no_cipher;
+mod runtime;
 #[cfg(feature = "sizes")]
 mod sizes;
 

@@ -251,27 +251,27 @@ impl ObjectList<'_> {
             return Ok(());
         }
         encoder.structure(2)?;
-        encoder.array(class.attributes.len())?;
-        for attribute in class.attributes {
-            let rights = self.device.attribute_access(self.association, index, attribute.index);
+        encoder.array(class.attributes as usize)?;
+        for attribute in 1..=class.attributes {
+            let rights = self.device.attribute_access(self.association, index, attribute);
             encoder.structure(3)?;
-            encoder.data(&attribute.index)?;
+            encoder.data(&attribute)?;
             encoder.data(&Enum(rights.attribute_mode(self.version)))?;
-            if attribute.selectors.is_empty() {
+            let selectors = class.selectors(attribute);
+            if selectors.is_empty() {
                 encoder.null()?;
                 continue;
             }
-            encoder.array(attribute.selectors.len())?;
-            for &selector in attribute.selectors {
+            encoder.array(selectors.len())?;
+            for &selector in selectors {
                 encoder.data(&(selector as i8))?;
             }
         }
-        encoder.array(class.methods.len())?;
-        for method in class.methods {
-            let mode =
-                self.device.method_access(self.association, index, method.index).method_mode(self.version);
+        encoder.array(class.methods as usize)?;
+        for method in 1..=class.methods {
+            let mode = self.device.method_access(self.association, index, method).method_mode(self.version);
             encoder.structure(2)?;
-            encoder.data(&method.index)?;
+            encoder.data(&method)?;
             match self.version {
                 0 => encoder.data(&(mode != 0))?,
                 _ => encoder.data(&Enum(mode))?,
@@ -638,10 +638,10 @@ interface_class! {
     }
     versions(object) {
         match object.version {
-            0 => &AssociationLn::<0>::CLASS_VERSION_0,
-            1 => &AssociationLn::<0>::CLASS_VERSION_1,
-            2 => &AssociationLn::<0>::CLASS_VERSION_2,
-            _ => &AssociationLn::<0>::CLASS,
+            0 => const { &AssociationLn::<0>::CLASS_VERSION_0.outline() },
+            1 => const { &AssociationLn::<0>::CLASS_VERSION_1.outline() },
+            2 => const { &AssociationLn::<0>::CLASS_VERSION_2.outline() },
+            _ => const { &AssociationLn::<0>::CLASS.outline() },
         }
     }
     behaviour {

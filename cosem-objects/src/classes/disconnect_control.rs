@@ -200,7 +200,10 @@ interface_class! {
         }
     }
     versions(object) {
-        if object.version == 0 { &DisconnectControl::<()>::CLASS } else { &DisconnectControl::<()>::CLASS_VERSION_1 }
+        match object.version {
+            0 => const { &DisconnectControl::<()>::CLASS.outline() },
+            _ => const { &DisconnectControl::<()>::CLASS_VERSION_1.outline() },
+        }
     }
 }
 

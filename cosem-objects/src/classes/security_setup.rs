@@ -121,8 +121,8 @@ interface_class! {
     }
     versions(object) {
         match object.security_policy {
-            SecurityPolicy::Version0(_) => &SecuritySetup::CLASS_VERSION_0,
-            SecurityPolicy::Version1(_) => &SecuritySetup::CLASS,
+            SecurityPolicy::Version0(_) => const { &SecuritySetup::CLASS_VERSION_0.outline() },
+            SecurityPolicy::Version1(_) => const { &SecuritySetup::CLASS.outline() },
         }
     }
 }
