@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::apdu::{Fields, object};
 use crate::association::{Association, Mode, general_header, title, whole};
+use crate::iec62056_21;
 use crate::message::Direction;
-use crate::p1;
 use crate::problem::{Layer, Problem, ciphered_name, hex};
 
 const PROVIDER: RustCrypto<NoRandom> = RustCrypto::new(NoRandom);
@@ -237,7 +237,7 @@ impl Association<'_> {
     }
 
     fn plaintext(&mut self, direction: Direction, plain: &[u8], mode: Mode) -> Result<Value, Problem> {
-        if let Some(telegram) = p1::explain(plain) {
+        if let Some(telegram) = iec62056_21::p1_inside(plain) {
             self.quirk("p1-inside-glo");
             return Ok(json!({ "p1": telegram, "hex": hex(plain) }));
         }

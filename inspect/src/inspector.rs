@@ -10,6 +10,7 @@ use crate::association::{Association, Attempt, Block, whole};
 use crate::explanation::Explanation;
 use crate::framing::candidates;
 use crate::hdlc::{self, Joined, Joiner};
+use crate::iec62056_21;
 use crate::message::{Direction, Message};
 use crate::options::{Framing, Options};
 use crate::problem::{Layer, Problem, hex, name_of};
@@ -58,7 +59,9 @@ impl Inspector {
                     self.session(framing, messages)
                 }
             }
-            Framing::Mbus | Framing::Wmbus | Framing::P1Ascii | Framing::Iec62056Part21 | Framing::Auto => {
+            Framing::P1Ascii => iec62056_21::p1_telegram(&joined(messages)),
+            Framing::Iec62056Part21 => iec62056_21::readout(&joined(messages)),
+            Framing::Mbus | Framing::Wmbus | Framing::Auto => {
                 let message = format!("{framing} is not covered yet");
                 Explanation::refused(Problem::new(Layer::Framing, "not-covered", message))
             }

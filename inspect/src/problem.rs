@@ -28,6 +28,10 @@ pub enum Layer {
     Axdr,
     /// Keys and tags.
     Security,
+    /// Telegrams of the P1 consumer port.
+    P1,
+    /// Data messages of IEC 62056-21.
+    Iec62056Part21,
 }
 
 impl Layer {
@@ -42,6 +46,8 @@ impl Layer {
             Self::Xdlms => "xdlms",
             Self::Axdr => "axdr",
             Self::Security => "security",
+            Self::P1 => "p1",
+            Self::Iec62056Part21 => "iec62056-21",
         }
     }
 }
