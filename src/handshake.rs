@@ -1,16 +1,19 @@
 //! The proofs of high level security (HLS), as either end makes and verifies them.
 //!
 //! Each end proves that it knows the secret by a function of the challenge that the other one sent. The proof of
-//! mechanism 5 uses a counter of the global key, drawn from the same sequence as everything else under that key.
+//! mechanism 5 uses a counter of the global key, drawn from the same sequence as everything else under that key; that of
+//! mechanism 7 is a signature, which must not pass as one of general-signing.
 
+use dlms_axdr::Reader;
 use dlms_security::hls::{self, Challenge, Manufacturer, Proof};
 use dlms_security::{
-    AuthenticationMechanism, CounterStore, CryptoProvider, InvocationCounter, ReplayWindow, SecurityError,
-    SystemTitle,
+    AuthenticationMechanism, CounterStore, CryptoProvider, Curve, InvocationCounter, KeyUsage, PublicKey,
+    ReplayWindow, SecurityError, SecuritySuite, Signature, SystemTitle,
 };
 
 use crate::SecurityContext;
-use crate::protection::{KeyClass, Opened};
+use crate::protection::{Asymmetric, KeyClass, Opened};
+use crate::xdlms::GeneralHeader;
 
 /// What the proofs of one handshake depend on, besides keys.
 pub(crate) struct Handshake<'h> {
@@ -24,6 +27,8 @@ pub(crate) struct Handshake<'h> {
     pub(crate) accept_shared_counter: bool,
     /// The function of mechanism 2.
     pub(crate) manufacturer: Option<&'h dyn Manufacturer>,
+    /// The peer's key of mechanism 7.
+    pub(crate) peer_key: Option<PublicKey>,
 }
 
 impl Handshake<'_> {
@@ -33,6 +38,7 @@ impl Handshake<'_> {
         provider: &P,
         counters: &mut dyn CounterStore,
         context: Option<&mut SecurityContext<P>>,
+        asymmetric: Option<Asymmetric<'_>>,
     ) -> Result<Proof, SecurityError> {
         let challenge = self.peer_challenge.octets();
         match self.mechanism {
@@ -52,6 +58,17 @@ impl Handshake<'_> {
             AuthenticationMechanism::Hls2Manufacturer => {
                 self.manufacturer.ok_or(SecurityError::MechanismUnavailable)?.prove(challenge, self.secret)
             }
+            AuthenticationMechanism::Ecdsa => {
+                let asymmetric = asymmetric.ok_or(SecurityError::KeyMissing)?;
+                let key = asymmetric.own.in_use(KeyUsage::DigitalSignature);
+                let key = key.ok_or(SecurityError::KeyMissing)?;
+                let (own, peer) = self.titles()?;
+                if is_signed_header(own, peer, challenge) {
+                    return Err(SecurityError::Reflection);
+                }
+                let message = [own.octets(), peer.octets(), challenge, self.own_challenge.octets()];
+                Proof::new(asymmetric.provider.sign(key, &message)?.octets())
+            }
             _ => Err(SecurityError::MechanismUnavailable),
         }
     }
@@ -62,6 +79,7 @@ impl Handshake<'_> {
         &self,
         provider: &P,
         context: Option<&mut SecurityContext<P>>,
+        asymmetric: Option<Asymmetric<'_>>,
         carrier: &Opened,
         proof: &[u8],
     ) -> Result<(), SecurityError> {
@@ -94,6 +112,16 @@ impl Handshake<'_> {
                 let manufacturer = self.manufacturer.ok_or(SecurityError::MechanismUnavailable)?;
                 manufacturer.prove(challenge, self.secret)?.verify(proof)
             }
+            AuthenticationMechanism::Ecdsa => {
+                let asymmetric = asymmetric.ok_or(SecurityError::KeyMissing)?;
+                let key = self.peer_key.ok_or(SecurityError::KeyMissing)?;
+                let signature = Signature::new(key.curve(), proof).map_err(|_| {
+                    SecurityError::ProofLength { expected: key.curve().pair_len(), found: proof.len() }
+                })?;
+                let (own, peer) = self.titles()?;
+                let message = [peer.octets(), own.octets(), challenge, self.peer_challenge.octets()];
+                asymmetric.provider.verify(&key, &message, &signature)
+            }
             _ => Err(SecurityError::MechanismUnavailable),
         }
     }
@@ -102,6 +130,70 @@ impl Handshake<'_> {
         self.own_title.zip(self.peer_title).ok_or(SecurityError::KeyMissing)
     }
 }
+
+/// Whether a message of mechanism 7 begins like one of general-signing: own title, peer's title and the peer's challenge
+/// read as the five fields of a header with two system titles. Who signed it would sign whatever the peer likes.
+fn is_signed_header(own: SystemTitle, peer: SystemTitle, challenge: &[u8]) -> bool {
+    const TITLES: usize = 16;
+    let mut message = [0; TITLES + hls::MAX_CHALLENGE];
+    let (titles, rest) = message.split_at_mut(TITLES);
+    titles[..8].copy_from_slice(own.octets());
+    titles[8..].copy_from_slice(peer.octets());
+    let Some(room) = rest.get_mut(..challenge.len()) else { return true };
+    room.copy_from_slice(challenge);
+    let message = message.get(..TITLES + challenge.len()).unwrap_or(&[]);
+    GeneralHeader::decode(&mut Reader::new(message)).is_ok_and(|header| {
+        header.originator_system_title.len() == 8 && header.recipient_system_title.len() == 8
+    })
+}
+
+/// The signature key of a peer, where it comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PeerKeySource {
+    /// This side has it.
+    #[default]
+    Known,
+    /// It came with the AARQ or AARE, in a certificate that verified, and is kept in the storage.
+    Certified(Curve),
+}
+
+/// Finds the signature key of a peer for mechanism 7: one that this side has, or the one in a certificate that came with
+/// the AARQ or AARE and that verifies. The latter is kept in `storage`, which is free until the handshake is over.
+pub(crate) fn find_signature_key(
+    asymmetric: Option<Asymmetric<'_>>,
+    suite: Option<SecuritySuite>,
+    peer: Option<SystemTitle>,
+    certificate: Option<&[u8]>,
+    storage: &mut [u8],
+) -> Option<PeerKeySource> {
+    let (asymmetric, peer) = asymmetric.zip(peer)?;
+    let curve = match suite {
+        Some(suite) => suite.curve()?,
+        None => asymmetric.own.in_use(USAGE)?.curve(),
+    };
+    asymmetric.own.key(USAGE, curve).ok()?;
+    if let Some(key) = asymmetric.peers.public_key(peer, USAGE) {
+        return (key.curve() == curve).then_some(PeerKeySource::Known);
+    }
+    let key = asymmetric.peers.certified_key(asymmetric.provider, certificate?, peer, USAGE)?;
+    storage.get_mut(..key.octets().len())?.copy_from_slice(key.octets());
+    (key.curve() == curve).then_some(PeerKeySource::Certified(curve))
+}
+
+/// The key that [`find_signature_key`] found.
+pub(crate) fn signature_key(
+    source: PeerKeySource,
+    asymmetric: Option<Asymmetric<'_>>,
+    peer: Option<SystemTitle>,
+    storage: &[u8],
+) -> Option<PublicKey> {
+    match source {
+        PeerKeySource::Known => asymmetric?.peers.public_key(peer?, USAGE),
+        PeerKeySource::Certified(curve) => PublicKey::new(curve, storage.get(..curve.pair_len())?).ok(),
+    }
+}
+
+const USAGE: KeyUsage = KeyUsage::DigitalSignature;
 
 const fn replayed(counter: InvocationCounter) -> SecurityError {
     SecurityError::Replay { received: counter.value(), lowest_acceptable: counter.value().saturating_add(1) }

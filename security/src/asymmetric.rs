@@ -256,6 +256,18 @@ pub trait PublicKeyProvider {
 pub trait PeerKeys {
     /// The public key of `owner` for `usage`.
     fn public_key(&self, owner: SystemTitle, usage: KeyUsage) -> Option<PublicKey>;
+
+    /// The public key of `owner` for `usage` out of a certificate that came over the wire, if that verifies up to an
+    /// authority that this side trusts. The default trusts none.
+    fn certified_key(
+        &self,
+        _provider: &dyn PublicKeyProvider,
+        _certificate: &[u8],
+        _owner: SystemTitle,
+        _usage: KeyUsage,
+    ) -> Option<PublicKey> {
+        None
+    }
 }
 
 /// One peer's keys that were put in by hand.
@@ -265,6 +277,12 @@ pub struct KnownPeer {
     pub title: SystemTitle,
     /// Its public keys, by [`KeyUsage`].
     pub keys: [Option<PublicKey>; 3],
+}
+
+impl<const N: usize> PeerKeys for [KnownPeer; N] {
+    fn public_key(&self, owner: SystemTitle, usage: KeyUsage) -> Option<PublicKey> {
+        self.as_slice().public_key(owner, usage)
+    }
 }
 
 impl PeerKeys for [KnownPeer] {

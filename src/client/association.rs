@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use dlms_axdr::{Data, Encoder};
 use dlms_obis::LogicalName;
-use dlms_security::hls::Challenge;
+use dlms_security::hls::{Challenge, check_challenge};
 use dlms_security::{
     AuthenticationMechanism, CryptoProvider, Protection, SecretKey, SecuritySuite, SystemTitle,
 };
@@ -18,7 +18,7 @@ use crate::acse::{
     Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
     ReleaseRequest, ReleaseRequestReason, ReleaseResponse, UserDiagnostic,
 };
-use crate::handshake::Handshake;
+use crate::handshake::{Handshake, find_signature_key, signature_key};
 use crate::protection::{DedicatedKey, Envelope, HEADROOM, Opened, TAILROOM};
 use crate::xdlms::{
     ActionRequest, ActionResponse, ActionResult, ConfirmedServiceError, Conformance, GetDataResult,
@@ -72,6 +72,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         if mechanism.is_hls() {
             let length = usize::from(self.config.challenge_length);
             challenges.ctos = Challenge::random_with_length(env.provider, length)?;
+            check_challenge(mechanism, challenges.ctos.octets())?;
         }
         let is_authenticated = mechanism != AuthenticationMechanism::None;
         let mut information = [0; INITIATE_REQUEST];
@@ -169,7 +170,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             _ => return Ok(self.refuse_and_release(env, Refusal::ServerProof, out)),
         };
         let handshake = self.handshake(env, &challenges);
-        match handshake.verify(env.provider, env.security.as_deref_mut(), opened, proof) {
+        let asymmetric = env.public_keys.as_ref().and_then(|keys| keys.of(0));
+        match handshake.verify(env.provider, env.security.as_deref_mut(), asymmetric, opened, proof) {
             Ok(()) => Ok(self.associated()),
             Err(_) => Ok(self.refuse_and_release(env, Refusal::ServerProof, out)),
         }
@@ -199,7 +201,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         if needs_keys && env.security.is_none() {
             return Err(NO_SECURITY);
         }
-        if config.mechanism == AuthenticationMechanism::Ecdsa {
+        if config.mechanism == AuthenticationMechanism::Ecdsa && env.public_keys.is_none() {
             return Err(ClientError::Configuration("mechanism 7 needs signatures"));
         }
         if config.mechanism == AuthenticationMechanism::Hls2Manufacturer && env.manufacturer.is_none() {
@@ -263,6 +265,14 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             own_challenge: &challenges.ctos,
             peer_challenge: &challenges.stoc,
             manufacturer: env.manufacturer,
+            peer_key: match self.config.mechanism {
+                AuthenticationMechanism::Ecdsa => {
+                    let asymmetric = env.public_keys.as_ref().and_then(|keys| keys.of(0));
+                    let server = self.agreement.server_title;
+                    signature_key(challenges.server_key, asymmetric, server, self.storage.as_ref())
+                }
+                _ => None,
+            },
             accept_shared_counter: self.config.tolerance.contains(Tolerance::SHARED_PROOF_COUNTER),
         }
     }
@@ -297,6 +307,15 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             challenges.stoc = Challenge::received(mechanism, stoc).map_err(|_| Refusal::Challenge)?;
             if challenges.stoc == challenges.ctos {
                 return Err(Refusal::Challenge);
+            }
+            if mechanism == AuthenticationMechanism::Ecdsa {
+                let suite = env.security.as_deref().map(SecurityContext::suite);
+                let asymmetric = env.public_keys.as_ref().and_then(|keys| keys.of(0));
+                let server = self.agreement.server_title;
+                let certificate = aare.responding_ae_qualifier;
+                let storage = self.storage.as_mut();
+                let key = find_signature_key(asymmetric, suite, server, certificate, storage);
+                challenges.server_key = key.ok_or(Refusal::ServerCertificate)?;
             }
         }
         let information = aare.user_information.ok_or(Refusal::Initiate("user-information"))?;
@@ -378,7 +397,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             return Err(Refusal::ServerProof);
         };
         let handshake = self.handshake(env, &challenges);
-        let proof = handshake.prove(env.provider, env.counters, env.security.as_deref_mut())?;
+        let asymmetric = env.public_keys.as_ref().and_then(|keys| keys.of(0));
+        let proof = handshake.prove(env.provider, env.counters, env.security.as_deref_mut(), asymmetric)?;
         self.next_invoke_id();
         let request = ActionRequest::Normal {
             invoke_id: self.invoke(),

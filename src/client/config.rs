@@ -16,8 +16,8 @@ use crate::{Accepted, KeyClass, KeyRing, PublicKeys, SecurityContext};
 pub struct ClientConfig {
     /// Whether the application context is the one with ciphering. Needs [`Environment::security`].
     pub ciphered: bool,
-    /// How this side proves who it is. Mechanism 5 needs [`Environment::security`], mechanism 2
-    /// [`Environment::manufacturer`].
+    /// How this side proves who it is. Mechanism 5 needs [`Environment::security`], mechanism 7
+    /// [`Environment::public_keys`], mechanism 2 [`Environment::manufacturer`].
     pub mechanism: AuthenticationMechanism,
     /// The password of LLS, or the HLS secret of mechanisms 2, 3, 4 and 6.
     pub secret: Secret,
@@ -46,7 +46,7 @@ pub struct ClientConfig {
     /// Whether requests travel in general-ciphering once the association is open, and with which key: any but the
     /// dedicated one. Where the server cannot, nothing is sent.
     pub general_ciphering: Option<KeyClass>,
-    /// How many octets our challenge has: 8 to 64.
+    /// How many octets our challenge has: 8 to 64, with mechanism 7 at least 32.
     pub challenge_length: u8,
     /// The user id of this client (calling-AE-invocation-id).
     pub user_id: Option<u8>,

@@ -109,6 +109,9 @@ pub enum Refusal {
     /// The server's challenge is missing, of a wrong length, or our own.
     #[error("the server's challenge is missing, of a wrong length or our own")]
     Challenge,
+    /// This side has no signature key of its own or of the server, or the server's certificate does not verify.
+    #[error("no key to sign with or to verify the server's signature with")]
+    ServerCertificate,
     /// The InitiateResponse is not protected as the request was.
     #[error("InitiateResponse: {0}")]
     Protection(#[from] ProtectionError),

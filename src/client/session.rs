@@ -10,6 +10,7 @@ use dlms_security::{CounterStore, CryptoProvider, Protection, SecretKey, Securit
 use super::{Agreement, ClientConfig, ClientError, Environment, Event, Reaction, Tolerance};
 use crate::ProtectionError;
 use crate::acse;
+use crate::handshake::PeerKeySource;
 use crate::protection::{
     Accepted, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, Keys, Opened, TAILROOM,
     TransactionId,
@@ -80,6 +81,8 @@ pub(super) struct Blocks {
 pub(super) struct Challenges {
     pub(super) ctos: Challenge,
     pub(super) stoc: Challenge,
+    /// Where the server's key of mechanism 7 is.
+    pub(super) server_key: PeerKeySource,
 }
 
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {

@@ -20,8 +20,10 @@ use crate::acse::{
     MechanismName, ProviderDiagnostic, ReleaseRequest, ReleaseResponse, ReleaseResponseReason,
     UserDiagnostic,
 };
+use crate::handshake::find_signature_key;
 use crate::protection::{
-    Accepted, DedicatedKey, Demand, Envelope, Form, GENERAL_HEADROOM, HEADROOM, TAILROOM, TransactionId,
+    Accepted, DedicatedKey, Demand, Envelope, Form, GENERAL_HEADROOM, HEADROOM, SecurityContext, TAILROOM,
+    TransactionId,
 };
 use crate::xdlms::{ConfirmedServiceError, Conformance, InitiateError, InitiateRequest, InitiateResponse};
 
@@ -111,7 +113,17 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let authentication_value = check_authentication(&aarq, config, &host.secret(id))?;
         let challenges = if config.mechanism.is_hls() {
             let challenges = Challenges::new(host.provider, config.mechanism, authentication_value, now);
-            Some(challenges.map_err(|_| Refusal::AUTHENTICATION)?)
+            let mut challenges = challenges.map_err(|_| Refusal::AUTHENTICATION)?;
+            if config.mechanism == AuthenticationMechanism::Ecdsa {
+                let suite =
+                    config.security.and_then(|index| host.security.get(index)).map(SecurityContext::suite);
+                let asymmetric = config.security.and_then(|index| host.public_keys.as_ref()?.of(index));
+                let certificate = aarq.calling_ae_qualifier;
+                let storage = self.storage.as_mut();
+                let key = find_signature_key(asymmetric, suite, client_title, certificate, storage);
+                challenges.client_key = key.ok_or(Refusal::AUTHENTICATION)?;
+            }
+            Some(challenges)
         } else {
             None
         };

@@ -13,7 +13,7 @@ use dlms_security::{AuthenticationMechanism, CryptoProvider, SecurityError};
 
 use super::event::{Event, RefusalReason};
 use super::session::{Association, Failure, Host, Reply, Request, Session, State};
-use crate::handshake::Handshake;
+use crate::handshake::{Handshake, PeerKeySource, signature_key};
 use crate::protection::KeyClass;
 use crate::xdlms::{ActionRequest, MethodDescriptor};
 
@@ -28,6 +28,8 @@ pub(super) struct Challenges {
     pub(super) ctos: Challenge,
     pub(super) stoc: Challenge,
     pub(super) deadline: Duration,
+    /// Where the client's key of mechanism 7 is.
+    pub(super) client_key: PeerKeySource,
 }
 
 impl Challenges {
@@ -43,7 +45,12 @@ impl Challenges {
         if stoc.octets() == ctos.octets() {
             return Err(SecurityError::Reflection);
         }
-        Ok(Self { ctos, stoc, deadline: now.saturating_add(ANSWER_TIME) })
+        Ok(Self {
+            ctos,
+            stoc,
+            deadline: now.saturating_add(ANSWER_TIME),
+            client_key: PeerKeySource::default(),
+        })
     }
 }
 
@@ -70,7 +77,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             return Err(Failure::NOT_ALLOWED);
         };
         let mut encoder = Encoder::new(out);
-        match exchange_proofs(host, &association, &challenges, request, parameters) {
+        let storage = self.storage.as_ref();
+        match exchange_proofs(host, &association, &challenges, storage, request, parameters) {
             Ok(proof) => {
                 let config = &host.associations[usize::from(association.id.0)];
                 if let Some((security, peer)) = config.security.zip(association.client_title)
@@ -99,6 +107,7 @@ fn exchange_proofs<P: CryptoProvider>(
     host: &mut Host<'_, P>,
     association: &Association<P>,
     challenges: &Challenges,
+    storage: &[u8],
     request: &Request<'_>,
     parameters: Option<Data<'_>>,
 ) -> Result<Proof, SecurityError> {
@@ -106,6 +115,7 @@ fn exchange_proofs<P: CryptoProvider>(
     let secret = host.secret(association.id);
     let config = &host.associations[usize::from(association.id.0)];
     let mut context = config.security.and_then(|index| host.security.get_mut(index));
+    let asymmetric = config.security.and_then(|index| host.public_keys.as_ref()?.of(index));
     let handshake = Handshake {
         mechanism: config.mechanism,
         secret: secret.expose(),
@@ -115,7 +125,8 @@ fn exchange_proofs<P: CryptoProvider>(
         peer_challenge: &challenges.ctos,
         accept_shared_counter: config.accept_shared_counter,
         manufacturer: host.manufacturer,
+        peer_key: signature_key(challenges.client_key, asymmetric, association.client_title, storage),
     };
-    handshake.verify(host.provider, context.as_deref_mut(), request.opened, proof)?;
-    handshake.prove(host.provider, host.counters, context)
+    handshake.verify(host.provider, context.as_deref_mut(), asymmetric, request.opened, proof)?;
+    handshake.prove(host.provider, host.counters, context, asymmetric)
 }

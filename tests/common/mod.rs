@@ -1,6 +1,8 @@
 //! A small meter for the tests of both engines.
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod public_keys;
+
 use cosem_objects::classes::{
     ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Data,
     ProfileGeneric, Register, RowDeque, XdlmsContextInfo,
@@ -9,14 +11,14 @@ use cosem_objects::{
     AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit,
     Unit,
 };
-use dlms::SecurityContext;
 use dlms::server::{AssociationConfig, Host, Session};
 use dlms::xdlms::Conformance;
+use dlms::{KeyPairs, KeyRing, PublicKeys, SecurityContext};
 use dlms_axdr::Encoder;
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, RustCrypto, Secret,
-    SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, KnownPeer, Protection, RustCrypto,
+    Secret, SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
 };
 
 pub const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
@@ -115,6 +117,9 @@ pub struct Meter {
     pub device: Device,
     pub associations: Vec<AssociationConfig>,
     pub security: Vec<SecurityContext<Provider>>,
+    pub key_rings: Vec<KeyRing<Provider>>,
+    pub key_pairs: Vec<KeyPairs>,
+    pub peers: [KnownPeer; 2],
     pub provider: Provider,
     pub counters: Counters,
     pub scratch: Vec<u8>,
@@ -185,6 +190,9 @@ impl Meter {
             let id = CounterId(suite.id().into());
             SecurityContext::new(&provider, suite, SERVER_TITLE, &key, authentication_key, id, 0).unwrap()
         });
+        // A device has one suite; the peers' keys are of its curve.
+        let suite = associations.first().and_then(|config| config.security).unwrap_or(1);
+        let curve = if suite == 2 { dlms_security::Curve::P384 } else { dlms_security::Curve::P256 };
         Self {
             device: Device {
                 objects,
@@ -194,6 +202,9 @@ impl Meter {
             },
             associations,
             security: security.into(),
+            key_rings: SecuritySuite::ALL.map(|suite| key_ring(&provider, suite)).into(),
+            key_pairs: SecuritySuite::ALL.map(|suite| public_keys::key_pairs(suite, SERVER_TITLE)).into(),
+            peers: public_keys::peers_on(curve),
             provider,
             counters: Counters::default(),
             scratch: vec![0; 256],
@@ -208,12 +219,26 @@ impl Meter {
             security: &mut self.security,
             provider: &self.provider,
             counters: &mut self.counters,
-            key_rings: &mut [],
-            public_keys: None,
+            key_rings: &mut self.key_rings,
+            public_keys: Some(PublicKeys {
+                provider: &public_keys::Ecc,
+                own: &mut self.key_pairs,
+                peers: &self.peers,
+            }),
             manufacturer: None,
             scratch: &mut self.scratch,
         }
     }
+}
+
+/// The master key and the broadcast key of a suite: A0 A1 … and B0 B1 …
+pub fn key_ring(provider: &Provider, suite: SecuritySuite) -> KeyRing<Provider> {
+    let key =
+        |first: u8| SecretKey::new(suite, &(first..).take(suite.key_len()).collect::<Vec<_>>()).unwrap();
+    let mut ring = KeyRing::new();
+    ring.set_master_key(provider, suite, &key(0xA0)).unwrap();
+    ring.set_broadcast_key(provider, suite, &key(0xB0), CounterId(20), 0).unwrap();
+    ring
 }
 
 /// The keys of a suite: 00 01 02 … and D0 D1 D2 …

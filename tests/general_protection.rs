@@ -1,0 +1,313 @@
+//! general-ciphering, general-signing and mechanism 7: the client against the server, in every form and both suites.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use core::time::Duration;
+
+use common::public_keys::{Ecc, key_pairs, peers_on};
+use common::{
+    CLIENT_TITLE, ENERGY, LONG_TEXT, Link, PROFILE, Provider, SERVER_TITLE, config, keys, provider,
+};
+use cosem_objects::AccessRights;
+use dlms::client::{Client, ClientConfig, ClientError, Environment, Event, SetItem};
+use dlms::server::{self, AssociationConfig};
+use dlms::xdlms::{AttributeDescriptor, Conformance, DataAccessResult};
+use dlms::{Accepted, KeyClass, KeyPairs, KeyRing, PublicKeys, SecurityContext};
+use dlms_axdr::{Data, Encode};
+use dlms_security::{
+    AuthenticationMechanism, CounterId, Curve, KnownPeer, Protection, RequiredProtection, SecuritySuite,
+};
+
+type Mechanism = AuthenticationMechanism;
+
+const ALL: Accepted = Accepted::SERVICE_SPECIFIC
+    .union(Accepted::WITH_TITLE)
+    .union(Accepted::IDENTIFIED_KEY)
+    .union(Accepted::WRAPPED_KEY)
+    .union(Accepted::ONE_PASS_DIFFIE_HELLMAN)
+    .union(Accepted::STATIC_UNIFIED_MODEL)
+    .union(Accepted::SIGNING);
+
+/// A client, a server, and what went over the line.
+struct Pair {
+    client: Client<Provider, Vec<u8>>,
+    security: SecurityContext<Provider>,
+    key_ring: KeyRing<Provider>,
+    key_pairs: [KeyPairs; 1],
+    peers: [KnownPeer; 2],
+    provider: Provider,
+    counters: common::Counters,
+    link: Link,
+    sent: Vec<Vec<u8>>,
+    received: Vec<Vec<u8>>,
+}
+
+fn curve(suite: SecuritySuite) -> Curve {
+    suite.curve().unwrap_or(Curve::P256)
+}
+
+impl Pair {
+    fn new(suite: SecuritySuite, server: AssociationConfig, client: ClientConfig) -> Self {
+        let provider = provider();
+        let (key, authentication_key) = keys(suite);
+        let id = CounterId(9);
+        let security =
+            SecurityContext::new(&provider, suite, CLIENT_TITLE, &key, authentication_key, id, 0).unwrap();
+        Self {
+            client: Client::new(client, vec![0; 2048]),
+            security,
+            key_ring: common::key_ring(&provider, suite),
+            key_pairs: [key_pairs(suite, CLIENT_TITLE)],
+            peers: peers_on(curve(suite)),
+            provider,
+            counters: common::Counters::default(),
+            link: Link::new(server),
+            sent: Vec::new(),
+            received: Vec::new(),
+        }
+    }
+
+    fn call(
+        &mut self,
+        request: impl FnOnce(
+            &mut Client<Provider, Vec<u8>>,
+            &mut Environment<'_, Provider>,
+            &mut [u8],
+        ) -> Result<core::ops::Range<usize>, ClientError>,
+    ) -> Result<String, ClientError> {
+        let mut env = Environment {
+            provider: &self.provider,
+            counters: &mut self.counters,
+            security: Some(&mut self.security),
+            key_ring: Some(&mut self.key_ring),
+            public_keys: Some(PublicKeys { provider: &Ecc, own: &mut self.key_pairs, peers: &self.peers }),
+            manufacturer: None,
+            now: Duration::ZERO,
+        };
+        let mut out = vec![0; 4096];
+        let mut to_send = Some(request(&mut self.client, &mut env, &mut out)?);
+        let mut text = String::new();
+        while let Some(range) = to_send.take() {
+            self.sent.push(out[range].to_vec());
+            let Some(mut response) = self.link.exchange(self.sent.last().unwrap()) else { break };
+            self.received.push(response.clone());
+            let reaction = self.client.handle_apdu(&mut env, &mut response, &mut out)?;
+            to_send = reaction.transmit;
+            match reaction.event {
+                None => {}
+                Some(Event::GetPiece { octets, .. }) => text += &common::to_hex(octets),
+                Some(event) => text += &format!("{event:?}"),
+            }
+        }
+        Ok(text)
+    }
+
+    fn associate(&mut self) -> String {
+        self.call(|client, env, out| client.associate(env, out)).unwrap()
+    }
+
+    fn get(&mut self, name: dlms_obis::LogicalName, class_id: u16) -> Result<String, ClientError> {
+        let attribute = AttributeDescriptor::new(class_id, name, 2);
+        self.call(|client, env, out| client.get(env, attribute.into(), out))
+    }
+
+    fn set(&mut self, value: &dyn Encode) -> Result<String, ClientError> {
+        let attribute = AttributeDescriptor::new(1, LONG_TEXT, 2);
+        self.call(|client, env, out| client.set(env, SetItem::new(attribute, value), out))
+    }
+
+    fn events(&mut self) -> Vec<server::Event> {
+        core::iter::from_fn(|| self.link.session.poll_event()).collect()
+    }
+}
+
+fn server(mechanism: Mechanism, suite: SecuritySuite) -> AssociationConfig {
+    AssociationConfig {
+        accepted: ALL,
+        conformance: AssociationConfig::SUPPORTED,
+        ..config(mechanism, Some(suite))
+    }
+}
+
+fn client(mechanism: Mechanism) -> ClientConfig {
+    ClientConfig {
+        mechanism,
+        max_receive_pdu_size: 1024,
+        conformance: Conformance::LOGICAL_NAME,
+        server_title: Some(SERVER_TITLE),
+        secret: dlms_security::Secret::new(common::PASSWORD).unwrap(),
+        ..ClientConfig::hls_gmac()
+    }
+}
+
+fn ecc_suites() -> [SecuritySuite; 2] {
+    [SecuritySuite::Suite1, SecuritySuite::Suite2]
+}
+
+#[test]
+fn mechanism_7_opens_an_association() {
+    for suite in ecc_suites() {
+        let mut pair = Pair::new(suite, server(Mechanism::Ecdsa, suite), client(Mechanism::Ecdsa));
+        assert!(pair.associate().starts_with("Associated"), "{suite:?}");
+        assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391");
+        assert!(pair.call(|client, env, out| client.release(env, out)).unwrap().starts_with("Released"));
+    }
+}
+
+#[test]
+fn mechanism_7_in_the_plain_context() {
+    let config = AssociationConfig { security: Some(1), ..config(Mechanism::Ecdsa, None) };
+    let plain = ClientConfig { ciphered: false, policy: Protection::empty(), ..client(Mechanism::Ecdsa) };
+    let mut pair = Pair::new(SecuritySuite::Suite1, config, plain);
+    assert!(pair.associate().starts_with("Associated"));
+    assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391");
+}
+
+/// Every form in which requests can leave: key, signature, and whether the tag of what is seen is right.
+fn forms(suite: SecuritySuite) -> Vec<(Option<KeyClass>, bool)> {
+    let mut forms = vec![(Some(KeyClass::Global), false), (Some(KeyClass::Wrapped), false)];
+    if suite.curve().is_some() {
+        let keys = [
+            KeyClass::Global,
+            KeyClass::Wrapped,
+            KeyClass::OnePassDiffieHellman,
+            KeyClass::StaticUnifiedModel,
+        ];
+        forms.extend([
+            (None, true),
+            (Some(KeyClass::OnePassDiffieHellman), false),
+            (Some(KeyClass::StaticUnifiedModel), false),
+        ]);
+        forms.extend(keys.map(|key| (Some(key), true)));
+    }
+    forms
+}
+
+#[test]
+fn every_form_of_every_service() {
+    for suite in SecuritySuite::ALL {
+        for (key, signed) in forms(suite) {
+            let mechanism = if suite.curve().is_some() { Mechanism::Ecdsa } else { Mechanism::Gmac };
+            let mut policy = Protection::AUTHENTICATED_ENCRYPTED;
+            policy.set(Protection::SIGNED, signed);
+            let server = AssociationConfig { policy, ..server(mechanism, suite) };
+            let client = ClientConfig { policy, general_ciphering: key, ..client(mechanism) };
+            let mut pair = Pair::new(suite, server, client);
+            let what = format!("{suite:?} {key:?} {signed}");
+            assert!(pair.associate().starts_with("Associated"), "{what}: {:?}", pair.events());
+            pair.sent.clear();
+            pair.received.clear();
+            assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391", "{what}");
+            let tag = if key.is_some() { 0xDD } else { 0xDB };
+            assert_eq!((pair.sent[0][0], pair.received[0][0]), (tag, tag), "{what}");
+            if key.is_some() {
+                assert_eq!(pair.sent[0][1..10], pair.received[0][1..10], "the transaction-id comes back");
+            }
+            // In blocks, both ways.
+            let long = vec![0x5A; 900];
+            assert!(pair.set(&Data::OctetString(&long)).unwrap().contains("Success"), "{what}");
+            assert!(pair.get(LONG_TEXT, 1).unwrap().ends_with(&common::to_hex(&long)), "{what}");
+            assert!(pair.get(PROFILE, 7).unwrap().len() > 2000, "{what}");
+            for apdu in pair.sent.iter().chain(&pair.received) {
+                assert!(apdu.len() <= 1024, "{what}: {}", apdu.len());
+            }
+            assert!(
+                pair.events().iter().all(|event| !matches!(event, server::Event::SecurityViolation { .. }))
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_server_does_not_take_is_refused() {
+    let suite = SecuritySuite::Suite1;
+    for (key, signed) in forms(suite) {
+        let mut policy = Protection::AUTHENTICATED_ENCRYPTED;
+        let server = AssociationConfig { accepted: Accepted::default(), ..server(Mechanism::Gmac, suite) };
+        policy.set(Protection::SIGNED, signed);
+        let client = ClientConfig { policy, general_ciphering: key, ..client(Mechanism::Gmac) };
+        let mut pair = Pair::new(suite, server, client);
+        let _ = pair.associate();
+        let answer = pair.get(ENERGY, 3);
+        assert!(!matches!(&answer, Ok(text) if text == "0600001391"), "{key:?} {signed}: {answer:?}");
+    }
+}
+
+#[test]
+fn the_policy_of_the_setup_demands_signatures() {
+    let suite = SecuritySuite::Suite2;
+    let unsigned = || client(Mechanism::Gmac);
+    let mut pair = Pair::new(suite, server(Mechanism::Gmac, suite), unsigned());
+    assert!(pair.associate().starts_with("Associated"));
+    pair.link.meter.security[2].set_policy(RequiredProtection::SIGNED_REQUEST);
+    assert!(pair.get(ENERGY, 3).unwrap().contains("DecipheringError"));
+    pair.link.meter.security[2].set_policy(RequiredProtection::SIGNED_RESPONSE);
+    assert!(pair.get(ENERGY, 3).is_err(), "signed, but this client takes no signatures");
+
+    // Signed requests, and responses that are not.
+    let client = ClientConfig { request_protection: Protection::SIGNED, ..unsigned() };
+    let mut pair = Pair::new(suite, server(Mechanism::Gmac, suite), client);
+    pair.link.meter.security[2].set_policy(RequiredProtection::SIGNED_REQUEST);
+    assert!(pair.associate().starts_with("Associated"));
+    assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391");
+
+    // Responses that are signed without having been asked for it.
+    let client = ClientConfig { accepted: ALL, ..unsigned() };
+    let mut pair = Pair::new(suite, server(Mechanism::Gmac, suite), client);
+    pair.link.meter.security[2].set_policy(RequiredProtection::SIGNED_RESPONSE);
+    assert!(pair.associate().starts_with("Associated"));
+    assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391");
+}
+
+#[test]
+fn access_rights_demand_signatures_one_by_one() {
+    let suite = SecuritySuite::Suite1;
+    let signed = AccessRights::READ | AccessRights::SIGNED_REQUEST;
+    let mut pair = Pair::new(suite, server(Mechanism::Gmac, suite), client(Mechanism::Gmac));
+    pair.link.meter.device.attribute_rights.push((ENERGY, 2, signed));
+    assert!(pair.associate().starts_with("Associated"));
+    let denied = format!("GetRefused({:?})", DataAccessResult::ReadWriteDenied);
+    assert_eq!(pair.get(ENERGY, 3).unwrap(), denied);
+    let items =
+        [AttributeDescriptor::new(3, ENERGY, 2).into(), AttributeDescriptor::new(3, ENERGY, 1).into()];
+    let list = pair.call(|client, env, out| client.get_with_list(env, &items, out)).unwrap();
+    assert_eq!(list, "02010300090601000108 00FF".replace(' ', ""));
+
+    let client = ClientConfig { request_protection: Protection::SIGNED, ..client(Mechanism::Gmac) };
+    let mut pair = Pair::new(suite, server(Mechanism::Gmac, suite), client);
+    pair.link.meter.device.attribute_rights.push((ENERGY, 2, signed));
+    assert!(pair.associate().starts_with("Associated"));
+    assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391");
+}
+
+#[test]
+fn a_replayed_request_is_refused_under_every_key() {
+    for suite in SecuritySuite::ALL {
+        for (key, signed) in forms(suite) {
+            let mut policy = Protection::AUTHENTICATED_ENCRYPTED;
+            policy.set(Protection::SIGNED, signed);
+            for restarting in [false, true] {
+                let mut accepted = ALL;
+                accepted.set(Accepted::RESTARTING_COUNTERS, restarting);
+                let server = AssociationConfig { policy, accepted, ..server(Mechanism::Gmac, suite) };
+                let client = ClientConfig { policy, general_ciphering: key, ..client(Mechanism::Gmac) };
+                let mut pair = Pair::new(suite, server, client);
+                assert!(pair.associate().starts_with("Associated"));
+                pair.get(ENERGY, 3).unwrap();
+                let request = pair.sent.last().unwrap().clone();
+                let answer = pair.link.exchange(&request).unwrap();
+                assert_eq!(answer[0], 0xD8, "{suite:?} {key:?} {signed} {restarting}");
+                // Nor in a later association.
+                pair.client.link_lost();
+                pair.link.session.link_lost();
+                assert!(pair.associate().starts_with("Associated"));
+                assert_eq!(
+                    pair.link.exchange(&request).unwrap()[0],
+                    0xD8,
+                    "{suite:?} {key:?} {signed} {restarting}"
+                );
+            }
+        }
+    }
+}
