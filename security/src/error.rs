@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::CertificateError;
+
 /// Why an operation on protected octets or keys was refused.
 ///
 /// A server tells its peer the same thing for all of these (deciphering-error, in the same time), except for
@@ -109,6 +111,12 @@ pub enum SecurityError {
     /// The signature is not one over this message by this key.
     #[error("signature does not verify")]
     SignatureMismatch,
+    /// A certificate or certification request is malformed, breaks the profile, or does not verify.
+    #[error("certificate: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The store of certificates has no room for one more.
+    #[error("no room for one more certificate")]
+    StoreFull,
     /// A system title that is not 8 octets.
     #[error("system title of {0} octets, 8 are needed")]
     TitleLength(usize),

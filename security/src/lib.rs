@@ -51,6 +51,7 @@
 #![forbid(unsafe_code)]
 
 mod asymmetric;
+pub mod certificate;
 mod control;
 mod counter;
 mod error;
@@ -69,6 +70,7 @@ mod suite;
 pub use asymmetric::{
     Curve, KeyUsage, KnownPeer, PeerKeys, PrivateKey, PublicKey, PublicKeyProvider, Signature,
 };
+pub use certificate::{Certificate, CertificateError, CertificateFault};
 pub use control::{KeySet, Protection, Requirement, SecurityControl, SecurityHeader};
 pub use counter::{CounterId, CounterStore, InvocationCounter, NoStore, ReplayWindow, SendCounter};
 pub use error::{SecurityError, StorageError};

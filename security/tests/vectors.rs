@@ -6,6 +6,11 @@
 //! algorithm that is not built, and then `N of M, K not covered`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "vectors/certificates.rs"]
+mod certificates;
+#[path = "common/ecc.rs"]
+mod ecc;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -119,6 +124,8 @@ fn run(vector: &Vector) -> Outcome {
         "invocation-counter-receive" => counter_receive(vector),
         "invocation-counter-send" => counter_send(vector),
         "required-protection" => required(vector),
+        "x509-verify" => certificates::verify(vector),
+        "pkcs10" => certificates::request(vector),
         _ => return Outcome::NotCovered,
     };
     match result {
