@@ -392,9 +392,6 @@ impl ConnectionOptions {
                 Failure::usage("the wrapper is not spoken on serial lines").hint("leave --framing out")
             );
         }
-        if matches!(&address, Address::Serial(serial) if serial.mode_e) {
-            return Err(Failure::usage("mode E of IEC 62056-21 is not built yet").hint("leave mode-e out"));
-        }
         if self.short_names {
             return Err(Failure::usage("short names are not built yet"));
         }

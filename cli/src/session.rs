@@ -7,7 +7,8 @@ use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
 use dlms_security::{CounterId, CounterStore, StorageError};
-use dlms_tokio::{Client, ClientOptions, Endpoint, Error, ErrorKind, SerialOptions};
+use dlms_tokio::iec62056_21::BaudRate;
+use dlms_tokio::{Client, ClientOptions, Endpoint, Error, ErrorKind, ModeE, SerialOptions};
 
 use crate::args::Framing;
 use crate::connection::{CounterSource, Keys, Target};
@@ -91,6 +92,12 @@ impl Session {
     }
 }
 
+/// The highest rate of IEC 62056-21 that is not above this one.
+fn highest_rate(baud: u32) -> BaudRate {
+    let rates = BaudRate::ALL.into_iter().filter(|rate| rate.bits_per_second() <= baud);
+    rates.last().unwrap_or(BaudRate::B300)
+}
+
 /// What the client library needs to know.
 async fn options(target: &Target) -> Result<ClientOptions> {
     let endpoint = match &target.address {
@@ -98,6 +105,7 @@ async fn options(target: &Target) -> Result<ClientOptions> {
         Address::Udp(host) => Endpoint::Udp(host.clone()),
         Address::Serial(serial) => Endpoint::Serial(SerialOptions {
             baud_rate: serial.baud,
+            mode_e: serial.mode_e.then(|| ModeE { max_rate: highest_rate(serial.baud), ..ModeE::default() }),
             ..SerialOptions::new(serial.path.as_str())
         }),
     };
@@ -246,6 +254,7 @@ pub(crate) fn failure(error: &Error) -> Failure {
         Error::Io(_) => ("transport", "connection".to_owned()),
         Error::Closed => ("transport", "closed".to_owned()),
         Error::Timeout(_) => ("transport", "time-out".to_owned()),
+        Error::SignOn(_) => ("iec62056-21", "sign-on".to_owned()),
         Error::LinkRefused => ("hdlc", "refused".to_owned()),
         Error::LinkLost(loss) => ("hdlc", slug(&format!("{loss:?}"))),
         Error::Wrapper(error) => ("wrapper", head(error)),

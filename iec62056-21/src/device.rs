@@ -86,6 +86,11 @@ impl<'a> Device<'a> {
         }
     }
 
+    /// Whether the port listens. What is received otherwise is noise, or belongs to what follows the opening.
+    pub const fn wants_input(&self) -> bool {
+        matches!(self.state, State::Idle | State::Choice(_))
+    }
+
     /// How the line is to be set from now on, if that changed.
     pub fn poll_line(&mut self) -> Option<LineSettings> {
         core::mem::take(&mut self.line_changed).then_some(self.line)
@@ -104,7 +109,7 @@ impl<'a> Device<'a> {
             && let Some((&character, rest)) = input.split_first()
         {
             *input = rest;
-            if !matches!(self.state, State::Idle | State::Choice(_)) {
+            if !self.wants_input() {
                 continue;
             }
             let gap = now.saturating_sub(self.last_input);

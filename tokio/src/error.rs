@@ -35,6 +35,9 @@ pub enum Error {
     /// No answer came in time.
     #[error("no answer in time while {0}")]
     Timeout(&'static str),
+    /// The optical port was not opened.
+    #[error("sign-on at the optical port: {0}")]
+    SignOn(dlms_iec62056_21::Error),
     /// The data link was refused.
     #[error("the meter refuses the HDLC connection (DM)")]
     LinkRefused,
@@ -110,6 +113,7 @@ impl Error {
             | Self::Closed
             | Self::Timeout(_)
             | Self::LinkRefused
+            | Self::SignOn(_)
             | Self::LinkLost(_) => ErrorKind::Link,
             Self::Unexpected | Self::Wrapper(_) | Self::Decode(_) | Self::Type(_) | Self::TooLong { .. } => {
                 ErrorKind::Malformed

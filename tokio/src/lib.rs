@@ -4,6 +4,7 @@
 //!
 //! * [`Client`] connects, associates, reads, sets, invokes; [`ClientOptions`] says how.
 //! * [`Listener`] receives notifications without an association.
+//! * [`ModeE`] and [`answer_sign_on`] open an optical port before HDLC is spoken on it.
 //! * [`Server`] lets many clients at once work on one device.
 //! * [`FileCounterStore`] keeps invocation counters over restarts.
 //! * [`Trace`] sees every frame and every APDU.
@@ -15,6 +16,7 @@ mod counters;
 mod error;
 mod link;
 mod listener;
+mod optical;
 mod options;
 mod provider;
 mod server;
@@ -26,9 +28,11 @@ pub use client::{
 };
 pub use counters::FileCounterStore;
 pub use dlms;
+pub use dlms_iec62056_21 as iec62056_21;
 pub use error::{Error, ErrorKind};
 pub use link::Link;
 pub use listener::{Listener, ListenerFraming, Received};
+pub use optical::{ModeE, answer_sign_on, sign_on};
 pub use options::{ClientOptions, Endpoint, Framing, Keys, SerialOptions};
 pub use provider::{OsRandom, Provider, provider};
 pub use server::{Server, ServerFraming, ServerHost, ServerOptions, serve_stream};

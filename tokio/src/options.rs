@@ -11,7 +11,7 @@ use dlms_security::{
 };
 use dlms_wrapper::WPort;
 
-use crate::{Error, FileCounterStore, Trace};
+use crate::{Error, FileCounterStore, ModeE, Trace};
 
 /// Where the meter is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +33,19 @@ pub struct SerialOptions {
     pub baud_rate: u32,
     /// Silence inside a frame that ends it.
     pub inter_octet_timeout: Duration,
+    /// Whether the meter is asked for HDLC first, at 300 bit/s; what it then agrees to is the rate.
+    pub mode_e: Option<ModeE>,
 }
 
 impl SerialOptions {
     /// A line at 9600 bit/s.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), baud_rate: 9600, inter_octet_timeout: Duration::from_millis(500) }
+        Self {
+            path: path.into(),
+            baud_rate: 9600,
+            inter_octet_timeout: Duration::from_millis(500),
+            mode_e: None,
+        }
     }
 }
 

@@ -26,11 +26,13 @@ use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, Secret, SecretKey,
     SecuritySuite, StorageError, SystemTitle,
 };
+use dlms_tokio::iec62056_21::{DeviceConfig, DeviceState, Identification};
 use dlms_tokio::{
     Client, ClientOptions, Endpoint, Error, ErrorKind, Framing, ImageProgress, ImageTransfer, Keys, Layer,
     Listener, ListenerFraming, ProfileSelection, Provider, SerialOptions, Server, ServerHost, ServerOptions,
     provider, serve_stream,
 };
+use dlms_tokio::{ModeE, answer_sign_on};
 use tokio::io::AsyncWriteExt;
 use tokio_serial::{SerialPort, SerialStream};
 
@@ -369,6 +371,38 @@ async fn over_hdlc() {
     let endpoint = serve(&meter, hdlc_server()).await;
     use_meter(Client::connect(public(endpoint.clone(), hdlc_client(16))).await.unwrap(), 100).await;
     use_meter(Client::connect(secure(endpoint, hdlc_client(1), 0)).await.unwrap(), 100).await;
+}
+
+/// An optical port: the reader signs on at 300 bit/s, both change the rate, and HDLC follows.
+#[cfg(unix)]
+#[tokio::test]
+async fn over_an_optical_port() {
+    let meter = meter(100);
+    let (mut line, far_end) = SerialStream::pair().unwrap();
+    let path = far_end.name().unwrap();
+    drop(far_end);
+    let rates = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&rates);
+    tokio::spawn(async move {
+        let identification =
+            Identification { manufacturer: "ABc", rate: '5', escapes: "\\2", identification: "METER" };
+        let config = DeviceConfig { identification, device_address: "" };
+        // While nobody has the other end open, this one only gives errors.
+        loop {
+            let state = answer_sign_on(&mut line, config, |_, rate| {
+                seen.lock().unwrap().push(rate);
+                Ok(())
+            });
+            if let Ok(DeviceState::Hdlc) = state.await {
+                let _ = serve_stream(&mut line, None, &hdlc_server(), &meter).await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mode_e = Some(ModeE::default());
+    let endpoint = Endpoint::Serial(SerialOptions { mode_e, ..SerialOptions::new(path) });
+    use_meter(Client::connect(secure(endpoint, hdlc_client(1), 0)).await.unwrap(), 100).await;
+    assert!(rates.lock().unwrap().windows(2).any(|pair| pair == [300, 9600]));
 }
 
 /// A pseudo-terminal stands for the line: the meter on one end, the client opens the other by its path.

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
+use tokio_serial::{SerialPort, SerialStream};
 
 use crate::clock::Clock;
+use crate::optical::sign_on;
 use crate::options::{ClientOptions, Endpoint, Framing};
 use crate::trace::{Direction, Layer, Tracer};
 use crate::{Error, Trace};
@@ -163,9 +165,12 @@ async fn open(endpoint: &Endpoint, deadline: Instant) -> Result<Stream, Error> {
         Endpoint::Serial(serial) => {
             let path = serial.path.to_string_lossy();
             let builder = tokio_serial::new(path.as_ref(), serial.baud_rate);
-            tokio_serial::SerialStream::open(&builder)
-                .map(Stream::Serial)
-                .map_err(|error| Error::Connect { endpoint: path.into_owned(), source: error.into() })
+            let mut line = SerialStream::open(&builder)
+                .map_err(|error| Error::Connect { endpoint: path.into_owned(), source: error.into() })?;
+            if let Some(mode) = &serial.mode_e {
+                sign_on(&mut line, mode, |line, rate| line.set_baud_rate(rate).map_err(Into::into)).await?;
+            }
+            Ok(Stream::Serial(line))
         }
     }
 }
