@@ -94,8 +94,8 @@ impl Session {
 
 /// The highest rate of IEC 62056-21 that is not above this one.
 fn highest_rate(baud: u32) -> BaudRate {
-    let rates = BaudRate::ALL.into_iter().filter(|rate| rate.bits_per_second() <= baud);
-    rates.last().unwrap_or(BaudRate::B300)
+    let mut rates = BaudRate::ALL.into_iter().filter(|rate| rate.bits_per_second() <= baud);
+    rates.next_back().unwrap_or(BaudRate::B300)
 }
 
 /// What the client library needs to know.
