@@ -7,8 +7,8 @@
 use dlms_axdr::Reader;
 use dlms_security::hls::{self, Challenge, Manufacturer, Proof};
 use dlms_security::{
-    AuthenticationMechanism, CounterStore, CryptoProvider, Curve, InvocationCounter, KeyUsage, PublicKey,
-    ReplayWindow, SecurityError, SecuritySuite, Signature, SystemTitle,
+    AuthenticationMechanism, CounterStore, CryptoProvider, Curve, Functions, InvocationCounter, KeyUsage,
+    PublicKey, ReplayWindow, SecurityError, SecuritySuite, Signature, SystemTitle,
 };
 
 use crate::SecurityContext;
@@ -41,13 +41,14 @@ impl Handshake<'_> {
         asymmetric: Option<Asymmetric<'_>>,
     ) -> Result<Proof, SecurityError> {
         let challenge = self.peer_challenge.octets();
+        self.check_available::<P>()?;
         match self.mechanism {
-            AuthenticationMechanism::Md5 => Proof::new(&hls::md5(provider, challenge, self.secret)),
-            AuthenticationMechanism::Sha1 => Proof::new(&hls::sha1(provider, challenge, self.secret)),
+            AuthenticationMechanism::Md5 => Proof::new(&hls::md5(provider, challenge, self.secret)?),
+            AuthenticationMechanism::Sha1 => Proof::new(&hls::sha1(provider, challenge, self.secret)?),
             AuthenticationMechanism::Sha256 => {
                 let (own, peer) = self.titles()?;
                 let own_challenge = self.own_challenge.octets();
-                Proof::new(&hls::sha256(provider, self.secret, own, peer, challenge, own_challenge))
+                Proof::new(&hls::sha256(provider, self.secret, own, peer, challenge, own_challenge)?)
             }
             AuthenticationMechanism::Gmac => {
                 let context = context.ok_or(SecurityError::KeyMissing)?;
@@ -84,13 +85,16 @@ impl Handshake<'_> {
         proof: &[u8],
     ) -> Result<(), SecurityError> {
         let challenge = self.own_challenge.octets();
+        self.check_available::<P>()?;
         match self.mechanism {
-            AuthenticationMechanism::Md5 => hls::verify(&hls::md5(provider, challenge, self.secret), proof),
-            AuthenticationMechanism::Sha1 => hls::verify(&hls::sha1(provider, challenge, self.secret), proof),
+            AuthenticationMechanism::Md5 => hls::verify(&hls::md5(provider, challenge, self.secret)?, proof),
+            AuthenticationMechanism::Sha1 => {
+                hls::verify(&hls::sha1(provider, challenge, self.secret)?, proof)
+            }
             AuthenticationMechanism::Sha256 => {
                 let (own, peer) = self.titles()?;
                 let peer_challenge = self.peer_challenge.octets();
-                let expected = hls::sha256(provider, self.secret, peer, own, challenge, peer_challenge);
+                let expected = hls::sha256(provider, self.secret, peer, own, challenge, peer_challenge)?;
                 hls::verify(&expected, proof)
             }
             AuthenticationMechanism::Gmac => {
@@ -124,6 +128,17 @@ impl Handshake<'_> {
             }
             _ => Err(SecurityError::MechanismUnavailable),
         }
+    }
+
+    /// Refuses mechanisms that need what the application does not use.
+    #[inline(always)]
+    fn check_available<P: CryptoProvider>(&self) -> Result<(), SecurityError> {
+        let needed = match self.mechanism {
+            AuthenticationMechanism::Gmac => Functions::CIPHERING,
+            AuthenticationMechanism::Ecdsa => Functions::PUBLIC_KEYS,
+            _ => Functions::empty(),
+        };
+        if P::FUNCTIONS.contains(needed) { Ok(()) } else { Err(SecurityError::MechanismUnavailable) }
     }
 
     fn titles(&self) -> Result<(SystemTitle, SystemTitle), SecurityError> {

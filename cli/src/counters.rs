@@ -22,7 +22,7 @@ pub(crate) const COUNTER: CounterId = CounterId(0);
 pub(crate) fn kept(keys: &Keys) -> Result<PathBuf> {
     let parts: [&[u8]; 3] =
         [b"dlms invocation counter", keys.client_title.octets(), keys.encryption.expose()];
-    let digest = dlms_tokio::provider().sha256(&parts);
+    let digest = dlms_tokio::provider().sha256(&parts)?;
     Ok(places::state()?.join("counters").join(hex::text(&digest[..12])))
 }
 

@@ -41,6 +41,13 @@ pub(crate) struct Failure {
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
+/// Only of functions that the command's own provider has.
+impl From<dlms_security::SecurityError> for Failure {
+    fn from(error: dlms_security::SecurityError) -> Self {
+        Self::new(Exit::Security, "security", "security", error.to_string())
+    }
+}
+
 impl Failure {
     pub(crate) fn new(
         exit: Exit,

@@ -193,16 +193,33 @@ pub fn check_reflected_title(own: SystemTitle, peer: SystemTitle) -> Result<(), 
 }
 
 /// Mechanism 3. Deprecated: MD5 is broken, use it only with a meter that has nothing else.
-pub fn md5<P: CryptoProvider>(provider: &P, challenge: &[u8], secret: &[u8]) -> [u8; MD5_LENGTH] {
+///
+/// # Errors
+/// [`SecurityError::MechanismUnavailable`] if the provider has no such function.
+pub fn md5<P: CryptoProvider>(
+    provider: &P,
+    challenge: &[u8],
+    secret: &[u8],
+) -> Result<[u8; MD5_LENGTH], SecurityError> {
     provider.md5(&[challenge, secret])
 }
 
 /// Mechanism 4. Deprecated: SHA-1 is broken, use it only with a meter that has nothing else.
-pub fn sha1<P: CryptoProvider>(provider: &P, challenge: &[u8], secret: &[u8]) -> [u8; SHA1_LENGTH] {
+///
+/// # Errors
+/// [`SecurityError::MechanismUnavailable`] if the provider has no such function.
+pub fn sha1<P: CryptoProvider>(
+    provider: &P,
+    challenge: &[u8],
+    secret: &[u8],
+) -> Result<[u8; SHA1_LENGTH], SecurityError> {
     provider.sha1(&[challenge, secret])
 }
 
 /// Mechanism 6. `challenge` is the one that is answered, `own_challenge` the one that the prover itself sent.
+///
+/// # Errors
+/// [`SecurityError::MechanismUnavailable`] if the provider has no such function.
 pub fn sha256<P: CryptoProvider>(
     provider: &P,
     secret: &[u8],
@@ -210,7 +227,7 @@ pub fn sha256<P: CryptoProvider>(
     verifier: SystemTitle,
     challenge: &[u8],
     own_challenge: &[u8],
-) -> [u8; SHA256_LENGTH] {
+) -> Result<[u8; SHA256_LENGTH], SecurityError> {
     provider.sha256(&[secret, prover.octets(), verifier.octets(), challenge, own_challenge])
 }
 

@@ -66,6 +66,8 @@ mod provider;
 mod rustcrypto;
 mod secret;
 mod suite;
+#[cfg(feature = "rustcrypto")]
+mod suite_zero;
 
 pub use asymmetric::{
     Curve, KeyUsage, KnownPeer, PeerKeys, PrivateKey, PublicKey, PublicKeyProvider, Signature,
@@ -78,8 +80,10 @@ pub use mechanism::AuthenticationMechanism;
 pub use peers::PeerWindows;
 pub use policy::{RequiredProtection, required_protection};
 pub use protect::Protector;
-pub use provider::{CryptoProvider, NoRandom, Random};
+pub use provider::{CryptoProvider, Functions, NoRandom, Random};
 #[cfg(feature = "rustcrypto")]
 pub use rustcrypto::{AeadKey, RustCrypto, WrapKey};
 pub use secret::{AuthenticationKey, Secret, SecretKey, constant_time_eq};
 pub use suite::{SecuritySuite, SystemTitle};
+#[cfg(feature = "rustcrypto")]
+pub use suite_zero::{Aead128Key, SuiteZero, Wrap128Key};

@@ -1,6 +1,22 @@
 //! The seam to cryptography: software, or a secure element that never shows its keys.
 
+use bitflags::bitflags;
+
 use crate::{SecurityError, SecuritySuite};
+
+bitflags! {
+    /// What an application uses of cryptography. A program contains nothing that serves only what its provider does not
+    /// name; a peer that asks for it is refused as if there were no key.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Functions: u8 {
+        /// Ciphering with symmetric keys. Without, there are no associations but those without security and with LLS.
+        const CIPHERING = 0x01;
+        /// The envelopes general-ciphering and general-signing.
+        const GENERAL_ENVELOPES = 0x02;
+        /// Signatures and key agreement: mechanism 7, general-signing.
+        const PUBLIC_KEYS = 0x04;
+    }
+}
 
 /// The symmetric functions of suites 0, 1 and 2.
 ///
@@ -12,6 +28,8 @@ pub trait CryptoProvider {
     type AeadKey;
     /// A key encrypting key (KEK), ready to use.
     type WrapKey;
+    /// What the application uses of all this: everything, unless a provider for one meter says less to save its flash.
+    const FUNCTIONS: Functions = Functions::all();
 
     /// Makes an encryption key ready to use.
     ///
@@ -86,13 +104,28 @@ pub trait CryptoProvider {
     ) -> Result<&'o [u8], SecurityError>;
 
     /// MD5 over the pieces. Broken as a hash; there for authentication mechanism 3 alone.
-    fn md5(&self, parts: &[&[u8]]) -> [u8; 16];
+    ///
+    /// # Errors
+    /// [`SecurityError::MechanismUnavailable`] if the provider has none, as the default has.
+    fn md5(&self, _parts: &[&[u8]]) -> Result<[u8; 16], SecurityError> {
+        Err(SecurityError::MechanismUnavailable)
+    }
 
     /// SHA-1 over the pieces. Broken as a hash; there for authentication mechanism 4 alone.
-    fn sha1(&self, parts: &[&[u8]]) -> [u8; 20];
+    ///
+    /// # Errors
+    /// As [`Self::md5`].
+    fn sha1(&self, _parts: &[&[u8]]) -> Result<[u8; 20], SecurityError> {
+        Err(SecurityError::MechanismUnavailable)
+    }
 
-    /// SHA-256 over the pieces.
-    fn sha256(&self, parts: &[&[u8]]) -> [u8; 32];
+    /// SHA-256 over the pieces: authentication mechanism 6.
+    ///
+    /// # Errors
+    /// As [`Self::md5`].
+    fn sha256(&self, _parts: &[&[u8]]) -> Result<[u8; 32], SecurityError> {
+        Err(SecurityError::MechanismUnavailable)
+    }
 
     /// Fills `out` from a cryptographically secure source: challenges, dedicated keys.
     ///

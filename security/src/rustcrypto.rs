@@ -142,16 +142,16 @@ impl<R: Random> CryptoProvider for RustCrypto<R> {
         .map_err(|error| wrap_error(error, available))
     }
 
-    fn md5(&self, parts: &[&[u8]]) -> [u8; 16] {
-        digest::<Md5>(parts).into()
+    fn md5(&self, parts: &[&[u8]]) -> Result<[u8; 16], SecurityError> {
+        Ok(digest::<Md5>(parts).into())
     }
 
-    fn sha1(&self, parts: &[&[u8]]) -> [u8; 20] {
-        digest::<Sha1>(parts).into()
+    fn sha1(&self, parts: &[&[u8]]) -> Result<[u8; 20], SecurityError> {
+        Ok(digest::<Sha1>(parts).into())
     }
 
-    fn sha256(&self, parts: &[&[u8]]) -> [u8; 32] {
-        digest::<Sha256>(parts).into()
+    fn sha256(&self, parts: &[&[u8]]) -> Result<[u8; 32], SecurityError> {
+        Ok(digest::<Sha256>(parts).into())
     }
 
     fn random(&self, out: &mut [u8]) -> Result<(), SecurityError> {
@@ -351,7 +351,7 @@ fn check_len(text: &[u8]) -> Result<(), SecurityError> {
     Ok(())
 }
 
-fn wrap_error(error: aes_kw::Error, available: usize) -> SecurityError {
+pub(crate) fn wrap_error(error: aes_kw::Error, available: usize) -> SecurityError {
     match error {
         aes_kw::Error::InvalidOutputSize { expected_len } => {
             SecurityError::BufferTooSmall { needed: expected_len, available }

@@ -87,7 +87,7 @@ impl<P: CryptoProvider> KeyRing<P> {
         originator: SystemTitle,
         transaction: &TransactionId,
     ) -> Result<(), ProtectionError> {
-        match self.seen.contains(&mark(provider, originator, transaction)) {
+        match self.seen.contains(&mark(provider, originator, transaction)?) {
             true => Err(ProtectionError::ReplayedTransaction),
             false => Ok(()),
         }
@@ -100,15 +100,21 @@ impl<P: CryptoProvider> KeyRing<P> {
         originator: SystemTitle,
         transaction: &TransactionId,
     ) {
-        if let Some(place) = self.seen.get_mut(self.next) {
-            *place = mark(provider, originator, transaction);
+        if let (Some(place), Ok(mark)) =
+            (self.seen.get_mut(self.next), mark(provider, originator, transaction))
+        {
+            *place = mark;
         }
         self.next = (self.next + 1) % SEEN;
     }
 }
 
 /// The beginning of a digest, which tells two transactions apart.
-fn mark<P: CryptoProvider>(provider: &P, originator: SystemTitle, transaction: &TransactionId) -> u64 {
-    let digest = provider.sha256(&[originator.octets(), transaction.octets()]);
-    digest.first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets))
+fn mark<P: CryptoProvider>(
+    provider: &P,
+    originator: SystemTitle,
+    transaction: &TransactionId,
+) -> Result<u64, SecurityError> {
+    let digest = provider.sha256(&[originator.octets(), transaction.octets()])?;
+    Ok(digest.first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets)))
 }

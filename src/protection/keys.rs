@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use dlms_security::{
-    CounterStore, CryptoProvider, Curve, InvocationCounter, Protection, SecurityError, SystemTitle,
+    CounterStore, CryptoProvider, Curve, Functions, InvocationCounter, Protection, SecurityError, SystemTitle,
 };
 
 use super::context::{DedicatedKey, SecurityContext};
@@ -156,6 +156,8 @@ pub(super) struct Layer {
 }
 
 impl<P: CryptoProvider> Keys<'_, P> {
+    const HAS_GENERAL: bool = P::FUNCTIONS.contains(Functions::GENERAL_ENVELOPES);
+
     /// Opens a received APDU in place, layer by layer: at most one ciphering and one signature, in either order.
     ///
     /// A plain APDU passes only if nothing is required. Nothing but replay windows changes, and these only after a tag
@@ -174,6 +176,9 @@ impl<P: CryptoProvider> Keys<'_, P> {
             let layer = match inner.first() {
                 Some(&GENERAL_SIGNING) if done.contains(Protection::SIGNED) => {
                     return Err(ProtectionError::Nested);
+                }
+                Some(&(GENERAL_SIGNING | GENERAL_CIPHERING)) if !Self::HAS_GENERAL => {
+                    return Err(ProtectionError::NotAllowed);
                 }
                 Some(&GENERAL_SIGNING) => Some(self.open_signing(demand, inner)?),
                 Some(&GENERAL_CIPHERING) if !done.ciphering().is_empty() => {
@@ -204,6 +209,12 @@ impl<P: CryptoProvider> Keys<'_, P> {
         apdu: Range<usize>,
     ) -> Result<Range<usize>, ProtectionError> {
         let is_general = form.envelope.carrier == Carrier::GeneralCiphering;
+        if !Self::HAS_GENERAL {
+            return match form.is_signed() || is_general {
+                true => Err(ProtectionError::NotAllowed),
+                false => self.seal_ciphering(store, form, buffer, apdu),
+            };
+        }
         let mut apdu = apdu;
         if form.is_signed() || is_general {
             apdu = self.make_room(form, buffer, apdu)?;

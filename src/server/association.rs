@@ -13,7 +13,7 @@ use dlms_security::{AuthenticationMechanism, CryptoProvider, Protection, Secret,
 use super::AssociationConfig;
 use super::event::{Event, RefusalReason};
 use super::hls::Challenges;
-use super::session::{Association, Host, Initiation, Session, State, Transfer};
+use super::session::{Association, Host, Initiation, Session, State, Transfer, asymmetric};
 use crate::ProtectionError;
 use crate::acse::{
     Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
@@ -117,7 +117,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             if config.mechanism == AuthenticationMechanism::Ecdsa {
                 let suite =
                     config.security.and_then(|index| host.security.get(index)).map(SecurityContext::suite);
-                let asymmetric = config.security.and_then(|index| host.public_keys.as_ref()?.of(index));
+                let asymmetric =
+                    config.security.and_then(|index| asymmetric::<P>(host.public_keys.as_ref(), index));
                 let certificate = aarq.calling_ae_qualifier;
                 let storage = self.storage.as_mut();
                 let key = find_signature_key(asymmetric, suite, client_title, certificate, storage);

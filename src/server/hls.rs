@@ -12,7 +12,7 @@ use dlms_security::hls::{Challenge, Proof};
 use dlms_security::{AuthenticationMechanism, CryptoProvider, SecurityError};
 
 use super::event::{Event, RefusalReason};
-use super::session::{Association, Failure, Host, Reply, Request, Session, State};
+use super::session::{Association, Failure, Host, Reply, Request, Session, State, asymmetric};
 use crate::handshake::{Handshake, PeerKeySource, signature_key};
 use crate::protection::KeyClass;
 use crate::xdlms::{ActionRequest, MethodDescriptor};
@@ -115,7 +115,7 @@ fn exchange_proofs<P: CryptoProvider>(
     let secret = host.secret(association.id);
     let config = &host.associations[usize::from(association.id.0)];
     let mut context = config.security.and_then(|index| host.security.get_mut(index));
-    let asymmetric = config.security.and_then(|index| host.public_keys.as_ref()?.of(index));
+    let asymmetric = config.security.and_then(|index| asymmetric::<P>(host.public_keys.as_ref(), index));
     let handshake = Handshake {
         mechanism: config.mechanism,
         secret: secret.expose(),

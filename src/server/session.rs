@@ -6,7 +6,9 @@ use core::time::Duration;
 use cosem_objects::{AssociationId, Effects, LogicalDevice, behaviour};
 use dlms_axdr::Encoder;
 use dlms_security::hls::Manufacturer;
-use dlms_security::{CounterStore, CryptoProvider, KeyUsage, Protection, Secret, SecuritySuite, SystemTitle};
+use dlms_security::{
+    CounterStore, CryptoProvider, Functions, KeyUsage, Protection, Secret, SecuritySuite, SystemTitle,
+};
 
 use super::AssociationConfig;
 use super::action::ActionTransfer;
@@ -15,7 +17,7 @@ use super::get::GetTransfer;
 use super::hls::Challenges;
 use super::incoming::IncomingRequest;
 use crate::protection::{
-    DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened, PublicKeys,
+    Asymmetric, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened, PublicKeys,
     SecurityContext, TAILROOM, is_protected,
 };
 use crate::xdlms::{
@@ -56,12 +58,15 @@ impl<P: CryptoProvider> Host<'_, P> {
         index: usize,
         dedicated: Option<&'k mut DedicatedKey<P>>,
     ) -> Option<(Keys<'k, P>, &'k mut dyn CounterStore)> {
+        if !P::FUNCTIONS.contains(Functions::CIPHERING) {
+            return None;
+        }
         let keys = Keys {
             provider: self.provider,
             context: self.security.get_mut(index)?,
             dedicated,
             key_ring: self.key_rings.get_mut(index),
-            asymmetric: self.public_keys.as_ref().and_then(|keys| keys.of(index)),
+            asymmetric: asymmetric::<P>(self.public_keys.as_ref(), index),
         };
         Some((keys, &mut *self.counters))
     }
@@ -71,7 +76,7 @@ impl<P: CryptoProvider> Host<'_, P> {
         let context = self.associations.get(usize::from(association.0)).and_then(|config| config.security);
         context.is_some_and(|index| {
             let curve = self.security.get(index).and_then(|context| context.suite().curve());
-            let keys = self.public_keys.as_ref().and_then(|keys| keys.of(index));
+            let keys = asymmetric::<P>(self.public_keys.as_ref(), index);
             curve
                 .zip(keys)
                 .is_some_and(|(curve, keys)| keys.own.key(KeyUsage::DigitalSignature, curve).is_ok())
@@ -98,6 +103,14 @@ impl<P: CryptoProvider> Host<'_, P> {
         let changed = self.device.secret(association).and_then(|octets| Secret::new(octets).ok());
         changed.unwrap_or_else(|| self.associations[usize::from(association.0)].secret.clone())
     }
+}
+
+/// The public keys of the security setup at `index`, and who computes with them.
+pub(super) fn asymmetric<'k, P: CryptoProvider>(
+    keys: Option<&'k PublicKeys<'_>>,
+    index: usize,
+) -> Option<Asymmetric<'k>> {
+    keys.filter(|_| P::FUNCTIONS.contains(Functions::PUBLIC_KEYS))?.of(index)
 }
 
 /// One client's association with one logical device.
@@ -443,7 +456,7 @@ impl<P: CryptoProvider> Association<P> {
     pub(super) fn plain_room(&self, host: &Host<'_, P>, opened: &Opened, out: usize) -> usize {
         let limit = self.client_max_receive_pdu_size.min(0x1_0000);
         let config = &host.associations[usize::from(self.id.0)];
-        let overhead = if config.ciphered {
+        let overhead = if config.ciphered && P::FUNCTIONS.contains(Functions::CIPHERING) {
             let mut protection = Protection::AUTHENTICATED_ENCRYPTED;
             protection.set(Protection::SIGNED, host.can_sign(self.id));
             let context = config.security.and_then(|index| host.security.get(index));

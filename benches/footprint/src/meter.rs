@@ -36,7 +36,7 @@ static SCRIPTS: [u8; 54] = [
 #[cfg(not(feature = "suite0"))]
 pub type Provider = crate::no_cipher::NoCipher;
 #[cfg(feature = "suite0")]
-pub type Provider = dlms_security::RustCrypto<fn(&mut [u8]) -> Result<(), dlms_security::SecurityError>>;
+pub type Provider = dlms_security::SuiteZero<fn(&mut [u8]) -> Result<(), dlms_security::SecurityError>>;
 
 pub struct Meter {
     pub device: Device,
@@ -265,7 +265,7 @@ fn provider() -> Provider {
 
 #[cfg(feature = "suite0")]
 fn provider() -> Provider {
-    dlms_security::RustCrypto::new(|out| {
+    dlms_security::SuiteZero::new(|out| {
         hardware::random(out);
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! No cryptography: for a meter whose associations have none or a password.
 
-use dlms_security::{CryptoProvider, SecurityError, SecuritySuite};
+use dlms_security::{CryptoProvider, Functions, SecurityError, SecuritySuite};
 
 const NONE: SecurityError = SecurityError::MechanismUnavailable;
 
@@ -9,6 +9,7 @@ pub struct NoCipher;
 impl CryptoProvider for NoCipher {
     type AeadKey = ();
     type WrapKey = ();
+    const FUNCTIONS: Functions = Functions::empty();
 
     fn aead_key(&self, _: SecuritySuite, _: &[u8]) -> Result<(), SecurityError> {
         Err(NONE)
@@ -43,18 +44,6 @@ impl CryptoProvider for NoCipher {
 
     fn unwrap<'o>(&self, (): &(), _: &[u8], _: &'o mut [u8]) -> Result<&'o [u8], SecurityError> {
         Err(NONE)
-    }
-
-    fn md5(&self, _: &[&[u8]]) -> [u8; 16] {
-        [0; 16]
-    }
-
-    fn sha1(&self, _: &[&[u8]]) -> [u8; 20] {
-        [0; 20]
-    }
-
-    fn sha256(&self, _: &[&[u8]]) -> [u8; 32] {
-        [0; 32]
     }
 
     fn random(&self, _: &mut [u8]) -> Result<(), SecurityError> {

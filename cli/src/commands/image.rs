@@ -146,8 +146,8 @@ impl Note {
     fn of(target: &Target, args: &ImageArgs, id: &str, image: &[u8]) -> Result<Self> {
         let provider = dlms_tokio::provider();
         let meter = format!("{} {} {:?} {}", target.address, target.server, target.physical, args.object);
-        let name = hex::text(&provider.sha256(&[b"dlms image", meter.as_bytes()])[..12]);
-        let digest = hex::text(&provider.sha256(&[id.as_bytes(), &[0], image]));
+        let name = hex::text(&provider.sha256(&[b"dlms image", meter.as_bytes()])?[..12]);
+        let digest = hex::text(&provider.sha256(&[id.as_bytes(), &[0], image])?);
         Ok(Self { path: places::state()?.join("images").join(name), digest })
     }
 

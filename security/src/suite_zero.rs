@@ -1,0 +1,239 @@
+//! The provider in software for suite 0 alone: AES-128 and nothing else. A meter that needs no more saves the flash of the
+//! other key length and of the hashes.
+
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::{Aes128, Aes128Enc};
+use aes_kw::AesKw;
+use aes_kw::cipher::common::InnerInit;
+use core::fmt;
+use ghash::GHash;
+use ghash::universal_hash::UniversalHash;
+use zeroize::Zeroizing;
+
+use crate::rustcrypto::wrap_error;
+use crate::{CryptoProvider, Functions, Random, SecurityError, SecuritySuite, constant_time_eq};
+
+/// Suite 0 on the RustCrypto crates, with the caller's source of random octets. HLS is mechanism 5 (GMAC) or 2.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SuiteZero<R> {
+    random: R,
+}
+
+impl<R: Random> SuiteZero<R> {
+    /// A provider that draws its random octets from `random`.
+    pub const fn new(random: R) -> Self {
+        Self { random }
+    }
+}
+
+/// A key schedule of AES-128-GCM with its GHASH key, erased when dropped.
+pub struct Aead128Key {
+    cipher: Aes128Enc,
+    ghash: GHash,
+}
+
+/// A key encrypting key's schedule, erased when dropped.
+pub struct Wrap128Key(AesKw<Aes128>);
+
+impl fmt::Debug for Aead128Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Aead128Key(..)")
+    }
+}
+
+impl fmt::Debug for Wrap128Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wrap128Key(..)")
+    }
+}
+
+impl Aead128Key {
+    /// The encryption of counter block `number` of a nonce.
+    fn keystream(&self, nonce: &[u8; 12], number: u32) -> Zeroizing<[u8; 16]> {
+        let mut block = Zeroizing::new([0; 16]);
+        block[..12].copy_from_slice(nonce);
+        block[12..].copy_from_slice(&number.to_be_bytes());
+        self.cipher.encrypt_block((&mut *block).into());
+        block
+    }
+
+    fn apply_keystream(&self, nonce: &[u8; 12], text: &mut [u8]) {
+        for (number, chunk) in (2..).zip(text.chunks_mut(16)) {
+            let keystream = self.keystream(nonce, number);
+            chunk.iter_mut().zip(keystream.iter()).for_each(|(octet, key)| *octet ^= key);
+        }
+    }
+
+    fn tag(&self, nonce: &[u8; 12], aad: &[&[u8]], text: &[u8]) -> [u8; 12] {
+        let mut hash = Hash { ghash: self.ghash.clone(), block: Zeroizing::default(), filled: 0 };
+        let aad_length: usize = aad.iter().map(|piece| hash.push(piece)).sum();
+        hash.pad();
+        hash.push(text);
+        hash.pad();
+        hash.push(&(aad_length as u64 * 8).to_be_bytes());
+        hash.push(&(text.len() as u64 * 8).to_be_bytes());
+        let mut tag = [0; 12];
+        let mask = self.keystream(nonce, 1);
+        let whole = hash.ghash.finalize();
+        tag.iter_mut().zip(whole.iter().zip(mask.iter())).for_each(|(octet, (a, b))| *octet = a ^ b);
+        tag
+    }
+}
+
+/// GHASH over what comes in pieces. The authentication key goes through it.
+struct Hash {
+    ghash: GHash,
+    block: Zeroizing<[u8; 16]>,
+    filled: usize,
+}
+
+impl Hash {
+    fn push(&mut self, piece: &[u8]) -> usize {
+        for octet in piece {
+            self.block[self.filled % 16] = *octet;
+            self.filled += 1;
+            if self.filled.is_multiple_of(16) {
+                self.ghash.update(&[(*self.block).into()]);
+            }
+        }
+        piece.len()
+    }
+
+    fn pad(&mut self) {
+        while !self.filled.is_multiple_of(16) {
+            self.push(&[0]);
+        }
+    }
+}
+
+fn check(suite: SecuritySuite, key: &[u8]) -> Result<&[u8; 16], SecurityError> {
+    if suite != SecuritySuite::Suite0 {
+        return Err(SecurityError::SuiteMismatch { expected: 0, found: suite.id() });
+    }
+    key.try_into().map_err(|_| SecurityError::KeyLength { expected: 16, found: key.len() })
+}
+
+impl<R: Random> CryptoProvider for SuiteZero<R> {
+    type AeadKey = Aead128Key;
+    type WrapKey = Wrap128Key;
+
+    const FUNCTIONS: Functions = Functions::CIPHERING;
+
+    fn aead_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<Aead128Key, SecurityError> {
+        let cipher = Aes128Enc::new(check(suite, key)?.into());
+        let mut hash_key = Zeroizing::new([0; 16]);
+        cipher.encrypt_block((&mut *hash_key).into());
+        Ok(Aead128Key { ghash: GHash::new((&*hash_key).into()), cipher })
+    }
+
+    fn seal(
+        &self,
+        key: &Aead128Key,
+        nonce: &[u8; 12],
+        aad: &[&[u8]],
+        text: &mut [u8],
+    ) -> Result<[u8; 12], SecurityError> {
+        key.apply_keystream(nonce, text);
+        Ok(key.tag(nonce, aad, text))
+    }
+
+    fn open(
+        &self,
+        key: &Aead128Key,
+        nonce: &[u8; 12],
+        aad: &[&[u8]],
+        text: &mut [u8],
+        tag: &[u8; 12],
+    ) -> Result<(), SecurityError> {
+        if !constant_time_eq(&key.tag(nonce, aad, text), tag) {
+            return Err(SecurityError::TagMismatch);
+        }
+        key.apply_keystream(nonce, text);
+        Ok(())
+    }
+
+    fn apply_keystream(
+        &self,
+        key: &Aead128Key,
+        nonce: &[u8; 12],
+        text: &mut [u8],
+    ) -> Result<(), SecurityError> {
+        key.apply_keystream(nonce, text);
+        Ok(())
+    }
+
+    fn wrap_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<Wrap128Key, SecurityError> {
+        Ok(Wrap128Key(AesKw::inner_init(Aes128::new(check(suite, key)?.into()))))
+    }
+
+    fn wrap<'o>(
+        &self,
+        kek: &Wrap128Key,
+        key: &[u8],
+        wrapped: &'o mut [u8],
+    ) -> Result<&'o [u8], SecurityError> {
+        let available = wrapped.len();
+        kek.0.wrap_key(key, wrapped).map_err(|error| wrap_error(error, available))
+    }
+
+    fn unwrap<'o>(
+        &self,
+        kek: &Wrap128Key,
+        wrapped: &[u8],
+        key: &'o mut [u8],
+    ) -> Result<&'o [u8], SecurityError> {
+        let available = key.len();
+        kek.0.unwrap_key(wrapped, key).map_err(|error| wrap_error(error, available))
+    }
+
+    fn random(&self, out: &mut [u8]) -> Result<(), SecurityError> {
+        self.random.fill(out)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{NoRandom, RustCrypto};
+
+    const SUITE: SecuritySuite = SecuritySuite::Suite0;
+
+    #[test]
+    fn there_is_nothing_but_suite_0() {
+        let provider = SuiteZero::new(NoRandom);
+        assert!(provider.aead_key(SecuritySuite::Suite1, &[0; 16]).is_err());
+        assert!(provider.wrap_key(SecuritySuite::Suite2, &[0; 32]).is_err());
+        assert!(provider.aead_key(SUITE, &[0; 15]).is_err());
+        assert_eq!(provider.md5(&[]), Err(SecurityError::MechanismUnavailable));
+    }
+
+    proptest! {
+        #[test]
+        fn the_octets_are_those_of_the_large_provider(
+            key: [u8; 16],
+            nonce: [u8; 12],
+            aad in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..5),
+            text in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let (small, large) = (SuiteZero::new(NoRandom), RustCrypto::new(NoRandom));
+            let (small_key, large_key) =
+                (small.aead_key(SUITE, &key).unwrap(), large.aead_key(SUITE, &key).unwrap());
+            let aad: Vec<&[u8]> = aad.iter().map(Vec::as_slice).collect();
+            let (mut ours, mut theirs) = (text.clone(), text.clone());
+            let tag = small.seal(&small_key, &nonce, &aad, &mut ours).unwrap();
+            prop_assert_eq!(tag, large.seal(&large_key, &nonce, &aad, &mut theirs).unwrap());
+            prop_assert_eq!(&ours, &theirs);
+            let mut wrong = tag;
+            wrong[11] ^= 1;
+            prop_assert!(small.open(&small_key, &nonce, &aad, &mut ours, &wrong).is_err());
+            prop_assert_eq!(&ours, &theirs);
+            small.open(&small_key, &nonce, &aad, &mut ours, &tag).unwrap();
+            prop_assert_eq!(&ours, &text);
+            small.apply_keystream(&small_key, &nonce, &mut ours).unwrap();
+            prop_assert_eq!(&ours, &theirs);
+        }
+    }
+}
