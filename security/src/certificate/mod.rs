@@ -26,10 +26,14 @@
 
 mod error;
 mod extensions;
+#[cfg(feature = "embedded-storage")]
+mod flash;
 mod issue;
+mod memory;
 mod name;
 mod read;
 mod request;
+mod store;
 mod time;
 mod verify;
 mod write;
@@ -39,9 +43,13 @@ use core::fmt;
 use der::Tag;
 
 pub use error::{CertificateError, CertificateFault};
+#[cfg(feature = "embedded-storage")]
+pub use flash::FlashCertificates;
 pub use issue::{NewCertificate, Subject};
+pub use memory::MemoryCertificates;
 pub use name::Name;
 pub use request::{CertificationRequest, write_request};
+pub use store::{CertificateEntity, CertificateId, CertificateStore, StoredCertificate};
 pub use time::{CertificateTime, Validity};
 pub use verify::{Authorities, Authority, Expectation, MAX_AUTHORITIES};
 

@@ -69,7 +69,7 @@ impl Authorities for [Authority<'_>] {
     }
 }
 
-impl<A: Authorities + ?Sized> Authorities for &A {
+impl Authorities for &[Authority<'_>] {
     fn visit_authorities(&self, visit: &mut dyn FnMut(&Authority<'_>) -> ControlFlow<()>) {
         (**self).visit_authorities(visit);
     }
