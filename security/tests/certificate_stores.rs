@@ -313,9 +313,10 @@ impl<const WRITE: usize> NorFlash for Flash<WRITE> {
     }
 }
 
+type Change = Box<dyn Fn(&dyn CertificateStore) -> Result<(), SecurityError>>;
+
 /// Changes that fill the areas several times over.
-fn changes() -> Vec<Box<dyn Fn(&dyn CertificateStore) -> Result<(), SecurityError>>> {
-    type Change = Box<dyn Fn(&dyn CertificateStore) -> Result<(), SecurityError>>;
+fn changes() -> Vec<Change> {
     fn put(entity: CertificateEntity, der: &'static [u8]) -> Change {
         let certificate = Certificate::from_der(der).unwrap();
         Box::new(move |store| {
