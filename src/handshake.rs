@@ -2,18 +2,16 @@
 //!
 //! Each end proves that it knows the secret by a function of the challenge that the other one sent. The proof of
 //! mechanism 5 uses a counter of the global key, drawn from the same sequence as everything else under that key; that of
-//! mechanism 7 is a signature, which must not pass as one of general-signing.
+//! mechanism 7 is a signature.
 
-use dlms_axdr::Reader;
-use dlms_security::hls::{self, Challenge, Manufacturer, Proof};
+use dlms_security::hls::{self, Challenge, EcdsaProof, Manufacturer, Proof};
 use dlms_security::{
     AuthenticationMechanism, CounterStore, CryptoProvider, Curve, Functions, InvocationCounter, KeyUsage,
-    PublicKey, ReplayWindow, SecurityError, SecuritySuite, Signature, SystemTitle,
+    PublicKey, ReplayWindow, SecurityError, SecuritySuite, SystemTitle,
 };
 
 use crate::SecurityContext;
 use crate::protection::{Asymmetric, KeyClass, Opened};
-use crate::xdlms::GeneralHeader;
 
 /// What the proofs of one handshake depend on, besides keys.
 pub(crate) struct Handshake<'h> {
@@ -64,11 +62,9 @@ impl Handshake<'_> {
                 let key = asymmetric.own.in_use(KeyUsage::DigitalSignature);
                 let key = key.ok_or(SecurityError::KeyMissing)?;
                 let (own, peer) = self.titles()?;
-                if is_signed_header(own, peer, challenge) {
-                    return Err(SecurityError::Reflection);
-                }
-                let message = [own.octets(), peer.octets(), challenge, self.own_challenge.octets()];
-                Proof::new(asymmetric.provider.sign(key, &message)?.octets())
+                let own_challenge = self.own_challenge.octets();
+                let proof = EcdsaProof { prover: own, verifier: peer, challenge, own_challenge };
+                Proof::new(proof.sign(asymmetric.provider, key)?.octets())
             }
             _ => Err(SecurityError::MechanismUnavailable),
         }
@@ -119,12 +115,10 @@ impl Handshake<'_> {
             AuthenticationMechanism::Ecdsa => {
                 let asymmetric = asymmetric.ok_or(SecurityError::KeyMissing)?;
                 let key = self.peer_key.ok_or(SecurityError::KeyMissing)?;
-                let signature = Signature::new(key.curve(), proof).map_err(|_| {
-                    SecurityError::ProofLength { expected: key.curve().pair_len(), found: proof.len() }
-                })?;
                 let (own, peer) = self.titles()?;
-                let message = [peer.octets(), own.octets(), challenge, self.peer_challenge.octets()];
-                asymmetric.provider.verify(&key, &message, &signature)
+                let own_challenge = self.peer_challenge.octets();
+                let expected = EcdsaProof { prover: peer, verifier: own, challenge, own_challenge };
+                expected.verify(asymmetric.provider, &key, proof)
             }
             _ => Err(SecurityError::MechanismUnavailable),
         }
@@ -144,22 +138,6 @@ impl Handshake<'_> {
     fn titles(&self) -> Result<(SystemTitle, SystemTitle), SecurityError> {
         self.own_title.zip(self.peer_title).ok_or(SecurityError::KeyMissing)
     }
-}
-
-/// Whether a message of mechanism 7 begins like one of general-signing: own title, peer's title and the peer's challenge
-/// read as the five fields of a header with two system titles. Who signed it would sign whatever the peer likes.
-fn is_signed_header(own: SystemTitle, peer: SystemTitle, challenge: &[u8]) -> bool {
-    const TITLES: usize = 16;
-    let mut message = [0; TITLES + hls::MAX_CHALLENGE];
-    let (titles, rest) = message.split_at_mut(TITLES);
-    titles[..8].copy_from_slice(own.octets());
-    titles[8..].copy_from_slice(peer.octets());
-    let Some(room) = rest.get_mut(..challenge.len()) else { return true };
-    room.copy_from_slice(challenge);
-    let message = message.get(..TITLES + challenge.len()).unwrap_or(&[]);
-    GeneralHeader::decode(&mut Reader::new(message)).is_ok_and(|header| {
-        header.originator_system_title.len() == 8 && header.recipient_system_title.len() == 8
-    })
 }
 
 /// The signature key of a peer, where it comes from.

@@ -5,7 +5,8 @@ mod common;
 
 use core::time::Duration;
 
-use common::public_keys::{Ecc, key_pairs, peers_on};
+use common::PROVIDER;
+use common::public_keys::{key_pairs, peers_on};
 use common::{
     CLIENT_TITLE, ENERGY, LONG_TEXT, Link, PROFILE, Provider, SERVER_TITLE, config, keys, provider,
 };
@@ -81,7 +82,11 @@ impl Pair {
             counters: &mut self.counters,
             security: Some(&mut self.security),
             key_ring: Some(&mut self.key_ring),
-            public_keys: Some(PublicKeys { provider: &Ecc, own: &mut self.key_pairs, peers: &self.peers }),
+            public_keys: Some(PublicKeys {
+                provider: &PROVIDER,
+                own: &mut self.key_pairs,
+                peers: &self.peers,
+            }),
             manufacturer: None,
             now: Duration::ZERO,
         };

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::public_keys::Ecc;
+use common::PROVIDER;
 use common::{Counters, Link, config, keys, provider, to_hex, unhex};
 use dlms::server::{Event, RefusalReason};
 use dlms::xdlms::{ExceptionResponse, GeneralCiphering, GeneralSigning, ServiceError, StateError};
@@ -350,15 +350,15 @@ impl PublicKeyProvider for Fixed {
     }
 
     fn public_key(&self, key: &PrivateKey) -> Result<PublicKey, SecurityError> {
-        Ecc.public_key(key)
+        PROVIDER.public_key(key)
     }
 
     fn sign(&self, key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
-        Ecc.sign(key, message)
+        PROVIDER.sign(key, message)
     }
 
     fn verify(&self, key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(), SecurityError> {
-        Ecc.verify(key, message, signature)
+        PROVIDER.verify(key, message, signature)
     }
 
     fn agree(
@@ -367,7 +367,7 @@ impl PublicKeyProvider for Fixed {
         peer: &PublicKey,
         other_info: &[&[u8]],
     ) -> Result<SecretKey, SecurityError> {
-        Ecc.agree(key, peer, other_info)
+        PROVIDER.agree(key, peer, other_info)
     }
 }
 

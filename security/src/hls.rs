@@ -1,4 +1,4 @@
-//! High level security: the proofs f(challenge) of mechanisms 2 to 6.
+//! High level security: the proofs f(challenge) of mechanisms 2 to 7.
 //!
 //! | id | f(challenge), made by the prover | octets |
 //! | --- | --- | --- |
@@ -6,6 +6,7 @@
 //! | 4 | `SHA-1(challenge secret)` | 20 |
 //! | 5 | `SC IC GMAC(SC AK challenge)`, SC = `10` plus the suite id | 17 |
 //! | 6 | `SHA-256(secret prover's title, verifier's title, challenge, prover's own challenge)` | 32 |
+//! | 7 | `ECDSA(prover's title, verifier's title, challenge, prover's own challenge)` | 64, 96 |
 //!
 //! In pass 3 the client is the prover and the challenge is StoC; in pass 4 the server is, and it is CtoS. The secret
 //! comes after the challenge in 3 and 4 and before everything in 6.
@@ -17,6 +18,8 @@ use crate::{
     SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SystemTitle, constant_time_eq,
     protect::nonce,
 };
+
+pub use crate::hls_ecdsa::EcdsaProof;
 
 /// The fewest octets of a challenge.
 pub const MIN_CHALLENGE: usize = 8;

@@ -1,4 +1,4 @@
-//! DLMS/COSEM security suites 0, 1 and 2 (IEC 62056-5-3, clause 5): the symmetric half.
+//! DLMS/COSEM security suites 0, 1 and 2 (IEC 62056-5-3, clause 5).
 //!
 //! This crate knows octets and keys, not APDUs. From the wire inwards:
 //!
@@ -10,6 +10,9 @@
 //!   or a secure element;
 //! * [`hls`] proves who the parties are, [`keys`] moves keys under a key encrypting key, [`RequiredProtection`] adds up
 //!   policy and access rights.
+//!
+//! The asymmetric half of suites 1 and 2 is behind [`PublicKeyProvider`]: signatures, [`agreement`] of keys, and
+//! [`certificate`]s.
 //!
 //! A receiver does it in this order: [`SecurityHeader::parse`], [`Requirement::check`], [`ReplayWindow::check`],
 //! [`Protector::unprotect`], [`ReplayWindow::accept`], and only then looks at the information.
@@ -50,12 +53,16 @@
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod agreement;
 mod asymmetric;
 pub mod certificate;
 mod control;
 mod counter;
+#[cfg(feature = "ecc")]
+mod ecc;
 mod error;
 pub mod hls;
+mod hls_ecdsa;
 pub mod keys;
 mod mechanism;
 mod peers;
@@ -75,6 +82,8 @@ pub use asymmetric::{
 pub use certificate::{Certificate, CertificateError, CertificateFault};
 pub use control::{KeySet, Protection, Requirement, SecurityControl, SecurityHeader};
 pub use counter::{CounterId, CounterStore, InvocationCounter, NoStore, ReplayWindow, SendCounter};
+#[cfg(feature = "ecc")]
+pub use ecc::derive_key;
 pub use error::{SecurityError, StorageError};
 pub use mechanism::AuthenticationMechanism;
 pub use peers::PeerWindows;

@@ -1,9 +1,6 @@
 //! Certificates: what is refused and where, paths, every single flipped bit, and what this crate issues itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-#[path = "common/ecc.rs"]
-mod ecc;
-
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -12,11 +9,15 @@ use dlms_security::certificate::{
     Authority, Certificate, CertificateError, CertificateFault, CertificateTime, CertificateType,
     CertificationRequest, Expectation, NewCertificate, Subject, Validity, write_request,
 };
-use dlms_security::{Curve, KeyUsage, PrivateKey, PublicKeyProvider, SecurityError, SystemTitle};
+use dlms_security::{
+    Curve, KeyUsage, NoRandom, PrivateKey, PublicKeyProvider, RustCrypto, SecurityError, SystemTitle,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use ecc::Ecc;
+fn provider() -> RustCrypto<NoRandom> {
+    RustCrypto::new(NoRandom)
+}
 
 /// The octets of an input of a vector.
 fn vector(name: &str, field: &str) -> Vec<u8> {
@@ -53,7 +54,7 @@ fn judge(der: &[u8], expectation: Expectation) -> Result<(), CertificateFault> {
     let root = certificate("x509-root-s1");
     let certificate = Certificate::from_der(der).map_err(|error| error.fault)?;
     let expectation = expectation.at(CertificateTime::from_date(2024, 1, 1).unwrap());
-    certificate.verify(&Ecc, &[anchor(&root)], &expectation).map_err(fault)
+    certificate.verify(&provider(), &[anchor(&root)], &expectation).map_err(fault)
 }
 
 const SIGNATURE: Expectation = Expectation::purpose(CertificateType::DigitalSignature);
@@ -118,7 +119,7 @@ fn no_flipped_bit_verifies() {
         let kind = Certificate::from_der(&der).unwrap().certificate_type();
         let verify = |der: &[u8]| {
             let certificate = Certificate::from_der(der)?;
-            certificate.verify(&Ecc, &[anchor(&root)], &Expectation::purpose(kind))
+            certificate.verify(&provider(), &[anchor(&root)], &Expectation::purpose(kind))
         };
         assert_eq!(verify(&der), Ok(()));
         for bit in 0..8 * der.len() {
@@ -148,11 +149,11 @@ fn issue(
         serial_number: &[0x80, 1],
         validity: VALIDITY,
         subject,
-        public_key: Ecc.public_key(own).unwrap(),
+        public_key: provider().public_key(own).unwrap(),
     };
     let parsed = issuer.map(|(der, _)| Certificate::from_der(der).unwrap());
     let signer = issuer.map_or(own, |(_, key)| key);
-    new.issue(&Ecc, parsed.as_ref(), signer, &mut buffer).map(<[u8]>::to_vec)
+    new.issue(&provider(), parsed.as_ref(), signer, &mut buffer).map(<[u8]>::to_vec)
 }
 
 const fn authority(common_name: &'static str, path_length: Option<u8>) -> Subject<'static> {
@@ -181,10 +182,10 @@ fn every_subject_is_issued_and_verifies() {
                     needs_policies: true,
                     certificate_type: usage.into(),
                 };
-                assert_eq!(certificate.verify(&Ecc, &[anchor(&root)], &expectation), Ok(()));
+                assert_eq!(certificate.verify(&provider(), &[anchor(&root)], &expectation), Ok(()));
                 assert_eq!(certificate.serial_number(), [0, 0x80, 1]);
                 assert_eq!(certificate.validity(), VALIDITY);
-                assert_eq!(certificate.public_key(), &Ecc.public_key(&own).unwrap());
+                assert_eq!(certificate.public_key(), &provider().public_key(&own).unwrap());
                 assert_eq!(certificate.issuer(), Certificate::from_der(&root).unwrap().subject());
                 assert_eq!(
                     certificate.subject_alternative_name().is_some(),
@@ -215,15 +216,16 @@ fn nothing_is_issued_that_breaks_the_profile() {
         public_key: *certificate.public_key(),
     };
     for serial in [&[][..], &[0], &[1; 21], &[0x80; 20]] {
-        let refused = new(serial).issue(&Ecc, Some(&certificate), &weak, &mut [0; 1024]).unwrap_err();
+        let refused = new(serial).issue(&provider(), Some(&certificate), &weak, &mut [0; 1024]).unwrap_err();
         assert_eq!(fault(refused), CertificateFault::SerialNumber);
     }
-    let needed = new(&[1]).issue(&Ecc, Some(&certificate), &weak, &mut [0; 1024]).unwrap().len();
+    let needed = new(&[1]).issue(&provider(), Some(&certificate), &weak, &mut [0; 1024]).unwrap().len();
     for available in 0..needed {
-        let refused = new(&[1]).issue(&Ecc, Some(&certificate), &weak, &mut vec![0; available]).unwrap_err();
+        let refused =
+            new(&[1]).issue(&provider(), Some(&certificate), &weak, &mut vec![0; available]).unwrap_err();
         assert!(matches!(refused, SecurityError::BufferTooSmall { .. }), "{available}: {refused:?}");
     }
-    assert!(new(&[1]).issue(&Ecc, Some(&certificate), &weak, &mut vec![0; needed]).is_ok());
+    assert!(new(&[1]).issue(&provider(), Some(&certificate), &weak, &mut vec![0; needed]).is_ok());
 }
 
 #[test]
@@ -240,7 +242,7 @@ fn paths_lead_to_a_trust_anchor() {
     let leaf_under = |depth: usize| issue(party, &keys[5], Some((&chain[depth], &keys[depth]))).unwrap();
     let verify = |leaf: &[u8], authorities: &[Authority<'_>]| {
         let certificate = Certificate::from_der(leaf).unwrap();
-        certificate.verify(&Ecc, &authorities, &SIGNATURE).map_err(fault)
+        certificate.verify(&provider(), &authorities, &SIGNATURE).map_err(fault)
     };
     let known: Vec<_> = chain
         .iter()
@@ -264,7 +266,10 @@ fn paths_lead_to_a_trust_anchor() {
     assert_eq!(verify(&leaf_under(1), &known), Ok(()));
     assert_eq!(verify(&leaf_under(2), &known), Err(CertificateFault::PathTooLong));
     let second = Certificate::from_der(&chain[2]).unwrap();
-    assert_eq!(second.verify(&Ecc, &known, &AUTHORITY).map_err(fault), Err(CertificateFault::PathTooLong));
+    assert_eq!(
+        second.verify(&provider(), &known, &AUTHORITY).map_err(fault),
+        Err(CertificateFault::PathTooLong)
+    );
 
     // Somebody of the same name with another key.
     let namesake = issue(authority("Root", None), &keys[3], None).unwrap();
@@ -280,16 +285,19 @@ fn requests_prove_the_private_key() {
     for curve in [Curve::P256, Curve::P384] {
         let key = key(curve, 5);
         let mut buffer = [0; 512];
-        let der = write_request(&Ecc, &key, TITLE, &mut buffer).unwrap().to_vec();
+        let der = write_request(&provider(), &key, TITLE, &mut buffer).unwrap().to_vec();
         let request = CertificationRequest::from_der(&der).unwrap();
-        assert_eq!((request.title(), request.public_key()), (Some(TITLE), &Ecc.public_key(&key).unwrap()));
-        assert_eq!(request.verify(&Ecc), Ok(()));
+        assert_eq!(
+            (request.title(), request.public_key()),
+            (Some(TITLE), &provider().public_key(&key).unwrap())
+        );
+        assert_eq!(request.verify(&provider()), Ok(()));
         for bit in 0..8 * der.len() {
             let mut flipped = der.clone();
             flipped[bit / 8] ^= 0x80 >> (bit % 8);
             let verified = CertificationRequest::from_der(&flipped)
                 .map_err(SecurityError::from)
-                .and_then(|request| request.verify(&Ecc));
+                .and_then(|request| request.verify(&provider()));
             assert!(verified.is_err(), "bit {bit}");
         }
     }
@@ -331,14 +339,14 @@ proptest! {
             serial_number: &serial,
             validity: Validity { not_before, not_after },
             subject: Subject::Party(title.into(), KeyUsage::KeyAgreement),
-            public_key: Ecc.public_key(&key).unwrap(),
+            public_key: provider().public_key(&key).unwrap(),
         };
         let mut buffer = [0; 1024];
-        let der = new.issue(&Ecc, None, &key, &mut buffer).unwrap();
+        let der = new.issue(&provider(), None, &key, &mut buffer).unwrap();
         let certificate = Certificate::from_der(der).unwrap();
         prop_assert_eq!(certificate.title(), Some(title.into()));
         prop_assert_eq!(certificate.serial_number(), &serial[..]);
         prop_assert_eq!(certificate.validity(), new.validity);
-        prop_assert_eq!(certificate.verify_signature(&Ecc, &new.public_key), Ok(()));
+        prop_assert_eq!(certificate.verify_signature(&provider(), &new.public_key), Ok(()));
     }
 }

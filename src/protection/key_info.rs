@@ -12,6 +12,7 @@
 //! the key itself does.
 
 use dlms_axdr::Encoder;
+use dlms_security::agreement::{Algorithm, SignedKey, ephemeral_key, static_key};
 use dlms_security::keys::{MAX_WRAPPED_KEY, unwrap_key, wrap_key};
 use dlms_security::{
     CryptoProvider, Curve, KeyUsage, PublicKey, SecretKey, SecurityError, SecuritySuite, Signature,
@@ -69,17 +70,10 @@ impl<P: CryptoProvider> Keys<'_, P> {
             Some(KeyInfo::Agreed { parameters: ONE_PASS_DIFFIE_HELLMAN, ciphered_data }) => {
                 let (asymmetric, curve) = self.asymmetric()?;
                 let own_key = asymmetric.own.key(KeyUsage::KeyAgreement, curve)?;
-                let invalid = ProtectionError::InvalidHeader("key-ciphered-data");
-                if ciphered_data.len() != 2 * curve.pair_len() {
-                    return Err(invalid);
-                }
-                let (point, signature) = ciphered_data.split_at_checked(curve.pair_len()).ok_or(invalid)?;
-                let ephemeral = PublicKey::new(curve, point)?;
-                let signature = Signature::new(curve, signature)?;
                 let signer = asymmetric.peer(sender.originator, KeyUsage::DigitalSignature, curve)?;
-                asymmetric.provider.verify(&signer, &[ephemeral.octets()], &signature)?;
-                let other_info = [algorithm_id(suite), sender.originator.octets(), own_title.octets()];
-                Ok(asymmetric.provider.agree(own_key, &ephemeral, &other_info)?)
+                let ephemeral = SignedKey::verified(asymmetric.provider, &signer, None, ciphered_data)?;
+                let parties = [sender.originator, own_title];
+                Ok(ephemeral_key(asymmetric.provider, own_key, &ephemeral.key, Algorithm::Gcm, parties)?)
             }
             Some(KeyInfo::Agreed { .. }) => {
                 self.static_key(sender.originator, sender.originator, own_title, sender.transaction)
@@ -110,16 +104,14 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 let provider = asymmetric.provider;
                 let signing_key = asymmetric.own.key(KeyUsage::DigitalSignature, curve)?;
                 let recipient = asymmetric.peer(form.recipient, KeyUsage::KeyAgreement, curve)?;
-                let ephemeral = provider.generate(curve)?;
-                let point = provider.public_key(&ephemeral)?;
-                let signature = provider.sign(signing_key, &[point.octets()])?;
+                let (ephemeral, signed) = SignedKey::generate(provider, signing_key, None)?;
                 encoder.octets(&[1, 2, 1])?;
                 encoder.octets(ONE_PASS_DIFFIE_HELLMAN)?;
                 encoder.length(2 * curve.pair_len())?;
-                encoder.octets(point.octets())?;
-                encoder.octets(signature.octets())?;
-                let other_info = [algorithm_id(suite), own_title.octets(), form.recipient.octets()];
-                Ok(provider.agree(&ephemeral, &recipient, &other_info)?)
+                encoder.octets(signed.key.octets())?;
+                encoder.octets(signed.signature.octets())?;
+                let parties = [own_title, form.recipient];
+                Ok(ephemeral_key(provider, &ephemeral, &recipient, Algorithm::Gcm, parties)?)
             }
             KeyClass::StaticUnifiedModel => {
                 encoder.octets(&[1, 2, 1])?;
@@ -140,20 +132,10 @@ impl<P: CryptoProvider> Keys<'_, P> {
         transaction: &TransactionId,
     ) -> Result<SecretKey, ProtectionError> {
         let (asymmetric, curve) = self.asymmetric()?;
-        let transaction = transaction.octets();
-        let Ok(length @ 1..) = u8::try_from(transaction.len()) else {
-            return Err(ProtectionError::InvalidHeader("transaction-id"));
-        };
         let own_key = asymmetric.own.key(KeyUsage::KeyAgreement, curve)?;
         let peer = asymmetric.peer(peer, KeyUsage::KeyAgreement, curve)?;
-        let other_info = [
-            algorithm_id(self.context.suite),
-            originator.octets(),
-            &[length],
-            transaction,
-            recipient.octets(),
-        ];
-        Ok(asymmetric.provider.agree(own_key, &peer, &other_info)?)
+        let parties = [originator, recipient];
+        Ok(static_key(asymmetric.provider, own_key, &peer, parties, transaction.octets())?)
     }
 }
 
@@ -167,13 +149,5 @@ impl Asymmetric<'_> {
     ) -> Result<PublicKey, SecurityError> {
         let key = self.peers.public_key(title, usage).filter(|key| key.curve() == curve);
         key.ok_or(SecurityError::KeyMissing)
-    }
-}
-
-/// AlgorithmID of the key derivation: AES-GCM-128 or AES-GCM-256.
-const fn algorithm_id(suite: SecuritySuite) -> &'static [u8] {
-    match suite {
-        SecuritySuite::Suite0 | SecuritySuite::Suite1 => &[0x60, 0x85, 0x74, 0x05, 0x08, 0x03, 0x00],
-        SecuritySuite::Suite2 => &[0x60, 0x85, 0x74, 0x05, 0x08, 0x03, 0x01],
     }
 }

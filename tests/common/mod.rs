@@ -33,19 +33,23 @@ pub const HLS_SECRET: &[u8] = b"a longer secret";
 
 pub type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
 
-/// Random enough for a test, and never the same twice.
+/// The provider of all tests.
+pub const PROVIDER: Provider = RustCrypto::new(fill);
+
 pub fn provider() -> Provider {
-    fn fill(out: &mut [u8]) -> Result<(), SecurityError> {
-        use core::sync::atomic::{AtomicU64, Ordering};
-        static STATE: AtomicU64 = AtomicU64::new(0x9E37_79B9_7F4A_7C15);
-        for octet in out {
-            let state = STATE.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-            let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            *octet = (mixed >> 56) as u8;
-        }
-        Ok(())
+    PROVIDER
+}
+
+/// Random enough for a test, and never the same twice.
+fn fill(out: &mut [u8]) -> Result<(), SecurityError> {
+    use core::sync::atomic::{AtomicU64, Ordering};
+    static STATE: AtomicU64 = AtomicU64::new(0x9E37_79B9_7F4A_7C15);
+    for octet in out {
+        let state = STATE.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        *octet = (mixed >> 56) as u8;
     }
-    RustCrypto::new(fill)
+    Ok(())
 }
 
 /// A store that forgets nothing until it is dropped.
@@ -221,7 +225,7 @@ impl Meter {
             counters: &mut self.counters,
             key_rings: &mut self.key_rings,
             public_keys: Some(PublicKeys {
-                provider: &public_keys::Ecc,
+                provider: &PROVIDER,
                 own: &mut self.key_pairs,
                 peers: &self.peers,
             }),

@@ -6,7 +6,7 @@ use dlms_security::certificate::{
 };
 use dlms_security::{PrivateKey, PublicKey, SecuritySuite};
 
-use crate::{Checked, Vector, ecc::Ecc};
+use crate::{Checked, Vector, provider};
 
 pub(crate) fn verify(vector: &Vector) -> Checked {
     let der = vector.bytes("certificate");
@@ -14,7 +14,7 @@ pub(crate) fn verify(vector: &Vector) -> Checked {
         let curve = SecuritySuite::from_id(vector.octet("issuer_suite")).and_then(SecuritySuite::curve);
         let issuer =
             PublicKey::new(curve.expect("a curve"), &vector.bytes("issuer_public_key")).expect("a key");
-        certificate.verify_signature(&Ecc, &issuer).map_err(|error| error.to_string())?;
+        certificate.verify_signature(&provider(), &issuer).map_err(|error| error.to_string())?;
         let purpose = match vector.optional("purpose").as_deref().map(purpose) {
             Some(purpose) => purpose,
             None => certificate.certificate_type(),
@@ -28,7 +28,7 @@ pub(crate) fn verify(vector: &Vector) -> Checked {
         certificate.check(&expectation).map_err(|error| error.to_string())?;
         if certificate.is_authority() {
             let anchors = [Authority { certificate, is_trust_anchor: true }];
-            certificate.verify(&Ecc, &anchors, &expectation).map_err(|error| error.to_string())?;
+            certificate.verify(&provider(), &anchors, &expectation).map_err(|error| error.to_string())?;
         }
         Ok(certificate)
     });
@@ -64,7 +64,7 @@ pub(crate) fn request(vector: &Vector) -> Checked {
         .expect("a key");
     let title = vector.title("system_title");
     let mut buffer = [0; 512];
-    let written = write_request(&Ecc, &key, title, &mut buffer).map_err(|error| error.to_string())?;
+    let written = write_request(&provider(), &key, title, &mut buffer).map_err(|error| error.to_string())?;
     vector.equals("csr", written)?;
     let request = CertificationRequest::from_der(written).map_err(|error| error.to_string())?;
     vector.equals("request_info", request.signed())?;
@@ -72,5 +72,5 @@ pub(crate) fn request(vector: &Vector) -> Checked {
     if request.title() != Some(title) {
         return Err(format!("title {:?}", request.title()));
     }
-    request.verify(&Ecc).map_err(|error| error.to_string())
+    request.verify(&provider()).map_err(|error| error.to_string())
 }

@@ -1,0 +1,147 @@
+//! Signatures and key agreement in software, on the RustCrypto crates `p256` and `p384`.
+//!
+//! Signatures are deterministic (RFC 6979): no random number can give the key away. A point that is received is checked to
+//! lie on its curve before anything is computed with it; both curves have cofactor 1, so nothing else is to be checked.
+
+use sha2::{Digest, Sha256, Sha384};
+use zeroize::Zeroize;
+
+use crate::{
+    CryptoProvider, Curve, PrivateKey, PublicKey, PublicKeyProvider, Random, RustCrypto, SecretKey,
+    SecurityError, Signature,
+};
+
+/// How often a random scalar is drawn: one in 2³² is none of P-256, far fewer of P-384.
+const DRAWS: usize = 4;
+
+/// The same for the curve of a key, with the types of its crate.
+macro_rules! on_curve {
+    ($curve:expr, $crate_name:ident, $hash:ident => $body:expr) => {
+        match $curve {
+            Curve::P256 => {
+                use p256 as $crate_name;
+                type $hash = Sha256;
+                $body
+            }
+            Curve::P384 => {
+                use p384 as $crate_name;
+                type $hash = Sha384;
+                $body
+            }
+        }
+    };
+}
+
+impl<R: Random> PublicKeyProvider for RustCrypto<R> {
+    fn generate(&self, curve: Curve) -> Result<PrivateKey, SecurityError> {
+        let mut scalar = [0; 48];
+        let drawn = scalar.get_mut(..curve.coordinate_len()).ok_or(SecurityError::Provider)?;
+        let mut key = Err(SecurityError::Provider);
+        for _ in 0..DRAWS {
+            self.random(drawn)?;
+            if on_curve!(curve, ecc, _Hash => ecc::SecretKey::from_slice(drawn).is_ok()) {
+                key = PrivateKey::new(curve, drawn);
+                break;
+            }
+        }
+        scalar.zeroize();
+        key
+    }
+
+    fn public_key(&self, key: &PrivateKey) -> Result<PublicKey, SecurityError> {
+        on_curve!(key.curve(), ecc, _Hash => {
+            use ecc::elliptic_curve::sec1::ToSec1Point;
+            let key_pair = ecc::SecretKey::from_slice(key.expose()).map_err(invalid)?;
+            let point = key_pair.public_key().to_sec1_point(false);
+            PublicKey::new(key.curve(), point.as_bytes().get(1..).unwrap_or(&[]))
+        })
+    }
+
+    fn sign(&self, key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
+        on_curve!(key.curve(), ecc, Hash => {
+            use ecc::ecdsa::{self, signature::hazmat::PrehashSigner};
+            let signing_key = ecdsa::SigningKey::from_slice(key.expose()).map_err(invalid)?;
+            let signature: ecdsa::Signature = signing_key
+                .sign_prehash(&hash::<Hash>(message).finalize())
+                .map_err(|_| SecurityError::Provider)?;
+            Signature::new(key.curve(), &signature.to_bytes())
+        })
+    }
+
+    fn verify(&self, key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(), SecurityError> {
+        if key.curve() != signature.curve() {
+            return Err(SecurityError::SignatureMismatch);
+        }
+        on_curve!(key.curve(), ecc, Hash => {
+            use ecc::ecdsa::{self, signature::hazmat::PrehashVerifier};
+            let key = ecdsa::VerifyingKey::from_sec1_bytes(sec1(key, &mut [4; 97])).map_err(invalid)?;
+            ecdsa::Signature::from_slice(signature.octets())
+                .and_then(|signature| key.verify_prehash(&hash::<Hash>(message).finalize(), &signature))
+                .map_err(|_| SecurityError::SignatureMismatch)
+        })
+    }
+
+    fn agree(
+        &self,
+        key: &PrivateKey,
+        peer: &PublicKey,
+        other_info: &[&[u8]],
+    ) -> Result<SecretKey, SecurityError> {
+        if key.curve() != peer.curve() {
+            return Err(SecurityError::InvalidKey);
+        }
+        on_curve!(key.curve(), ecc, _Hash => {
+            let own = ecc::SecretKey::from_slice(key.expose()).map_err(invalid)?;
+            let point = ecc::PublicKey::from_sec1_bytes(sec1(peer, &mut [4; 97])).map_err(invalid)?;
+            let shared = ecc::elliptic_curve::ecdh::diffie_hellman(own.to_nonzero_scalar(), point.as_affine());
+            derive_key(key.curve(), shared.raw_secret_bytes(), other_info)
+        })
+    }
+}
+
+/// The key from a shared secret `Z`, for providers that give it out: the leftmost octets of `H(00000001 ‖ Z ‖ other-info)`.
+///
+/// # Errors
+/// [`SecurityError::KeyLength`] if `z` is no coordinate of the curve, leading zeros included.
+pub fn derive_key(curve: Curve, z: &[u8], other_info: &[&[u8]]) -> Result<SecretKey, SecurityError> {
+    if z.len() != curve.coordinate_len() {
+        return Err(SecurityError::KeyLength { expected: curve.coordinate_len(), found: z.len() });
+    }
+    let message = [&[0, 0, 0, 1][..], z].into_iter().chain(other_info.iter().copied());
+    match curve {
+        Curve::P256 => leftmost::<Sha256>(curve, message),
+        Curve::P384 => leftmost::<Sha384>(curve, message),
+    }
+}
+
+fn leftmost<'m, H: Digest>(
+    curve: Curve,
+    message: impl Iterator<Item = &'m [u8]>,
+) -> Result<SecretKey, SecurityError> {
+    let mut hash = H::new();
+    message.for_each(|part| hash.update(part));
+    let mut derived = hash.finalize();
+    let suite = curve.suite();
+    let key = SecretKey::new(suite, derived.get(..suite.key_len()).unwrap_or(&[]));
+    derived.as_mut_slice().zeroize();
+    key
+}
+
+fn hash<H: Digest>(message: &[&[u8]]) -> H {
+    let mut hash = H::new();
+    message.iter().for_each(|part| hash.update(part));
+    hash
+}
+
+/// The point with its leading `04`, which is in the buffer.
+fn sec1<'b>(key: &PublicKey, buffer: &'b mut [u8; 1 + PublicKey::MAX_LENGTH]) -> &'b [u8] {
+    let octets = key.octets();
+    if let Some(room) = buffer.get_mut(1..1 + octets.len()) {
+        room.copy_from_slice(octets);
+    }
+    buffer.get(..1 + octets.len()).unwrap_or(&[])
+}
+
+fn invalid<E>(_: E) -> SecurityError {
+    SecurityError::InvalidKey
+}
