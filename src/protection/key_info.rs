@@ -14,10 +14,7 @@
 use dlms_axdr::Encoder;
 use dlms_security::agreement::{Algorithm, SignedKey, ephemeral_key, static_key};
 use dlms_security::keys::{MAX_WRAPPED_KEY, unwrap_key, wrap_key};
-use dlms_security::{
-    CryptoProvider, Curve, KeyUsage, PublicKey, SecretKey, SecurityError, SecuritySuite, Signature,
-    SystemTitle,
-};
+use dlms_security::{CryptoProvider, Curve, KeyUsage, PublicKey, SecretKey, SecurityError, SystemTitle};
 
 use super::envelope::KeyClass;
 use super::error::ProtectionError;
@@ -27,7 +24,7 @@ use super::transaction::TransactionId;
 use crate::xdlms::{KeyInfo, KeySetId};
 
 /// The most octets of key-info: one-pass Diffie-Hellman on P-384.
-pub(super) const MAX_LENGTH: usize = 6 + PublicKey::MAX_LENGTH + Signature::MAX_LENGTH;
+pub(super) const MAX_LENGTH: usize = 6 + SignedKey::MAX_LENGTH;
 
 const ONE_PASS_DIFFIE_HELLMAN: &[u8] = &[1];
 const STATIC_UNIFIED_MODEL: &[u8] = &[2];
