@@ -10,11 +10,19 @@ use common::public_keys::{key_pairs, peers_on};
 use common::{
     CLIENT_TITLE, ENERGY, LONG_TEXT, Link, PROFILE, Provider, SERVER_TITLE, config, keys, provider,
 };
-use cosem_objects::AccessRights;
-use dlms::client::{Client, ClientConfig, ClientError, Environment, Event, SetItem};
+use cosem_objects::{AccessRights, AssociationId};
+use dlms::client::broadcast::{self, Broadcast};
+use dlms::client::{
+    ActionItem, Client, ClientConfig, ClientError, Environment, Event, SetItem, notification,
+};
 use dlms::server::{self, AssociationConfig};
-use dlms::xdlms::{AttributeDescriptor, Conformance, DataAccessResult};
-use dlms::{Accepted, KeyClass, KeyPairs, KeyRing, PublicKeys, SecurityContext};
+use dlms::xdlms::{
+    AttributeDescriptor, Conformance, DataAccessResult, LongInvokeIdAndPriority, MethodDescriptor,
+};
+use dlms::{
+    Accepted, Asymmetric, Carrier, Demand, Envelope, KeyClass, KeyPairs, KeyRing, Keys, PublicKeys,
+    SecurityContext,
+};
 use dlms_axdr::{Data, Encode};
 use dlms_security::{
     AuthenticationMechanism, CounterId, Curve, KnownPeer, Protection, RequiredProtection, SecuritySuite,
@@ -313,6 +321,155 @@ fn a_replayed_request_is_refused_under_every_key() {
                     "{suite:?} {key:?} {signed} {restarting}"
                 );
             }
+        }
+    }
+}
+
+/// A broadcast as this client sends it.
+fn broadcast(
+    pair: &mut Pair,
+    carrier: Carrier,
+    write: impl FnOnce(&mut Environment<'_, Provider>, &Broadcast, &mut [u8]) -> core::ops::Range<usize>,
+) -> Vec<u8> {
+    let mut env = Environment {
+        provider: &pair.provider,
+        counters: &mut pair.counters,
+        security: Some(&mut pair.security),
+        key_ring: Some(&mut pair.key_ring),
+        public_keys: None,
+        manufacturer: None,
+        now: Duration::ZERO,
+    };
+    let mut out = vec![0; 256];
+    let form =
+        Broadcast { carrier, protection: Protection::AUTHENTICATED_ENCRYPTED, recipient: SERVER_TITLE };
+    let range = write(&mut env, &form, &mut out);
+    out[range].to_vec()
+}
+
+#[test]
+fn broadcasts_are_carried_out_and_not_answered() {
+    let suite = SecuritySuite::Suite1;
+    let text = AttributeDescriptor::new(1, LONG_TEXT, 2);
+    let value = Data::OctetString(b"to all");
+    for carrier in [Carrier::ServiceSpecific, Carrier::WithTitle, Carrier::GeneralCiphering] {
+        for is_taken in [false, true] {
+            let mut server = server(Mechanism::Gmac, suite);
+            server.accepted.set(Accepted::BROADCAST, is_taken);
+            let mut pair = Pair::new(suite, server, client(Mechanism::Gmac));
+            assert!(pair.associate().starts_with("Associated"));
+            pair.events();
+            let apdu = broadcast(&mut pair, carrier, |env, form, out| {
+                broadcast::set(env, form, SetItem::new(text, &value), out).unwrap()
+            });
+            let answer = pair.link.exchange(&apdu);
+            let is_written =
+                pair.events().iter().any(|event| matches!(event, server::Event::AttributeWritten { .. }));
+            assert_eq!((answer.is_none(), is_written), (is_taken, is_taken), "{carrier:?}");
+            // The same again is a replay.
+            pair.link.exchange(&apdu);
+            assert!(
+                !pair.events().iter().any(|event| matches!(event, server::Event::AttributeWritten { .. }))
+            );
+        }
+    }
+}
+
+#[test]
+fn broadcasts_reach_no_association_unless_told_so() {
+    let suite = SecuritySuite::Suite0;
+    let change_secret = MethodDescriptor::new(15, common::ASSOCIATION, 2);
+    let secret = Data::OctetString(b"a new secret");
+    for reaches_all in [false, true] {
+        let mut server = server(Mechanism::Gmac, suite);
+        server.accepted |= Accepted::BROADCAST;
+        server.accepted.set(Accepted::BROADCAST_REACHES_ALL, reaches_all);
+        let mut pair = Pair::new(suite, server, client(Mechanism::Gmac));
+        assert!(pair.associate().starts_with("Associated"));
+        pair.events();
+        let apdu = broadcast(&mut pair, Carrier::ServiceSpecific, |env, form, out| {
+            broadcast::action(env, form, ActionItem::new(change_secret, &secret), out).unwrap()
+        });
+        assert_eq!(pair.link.exchange(&apdu), None);
+        let is_done = pair.events().iter().any(|event| matches!(event, server::Event::MethodInvoked { .. }));
+        assert_eq!(is_done, reaches_all);
+    }
+}
+
+#[test]
+fn a_long_get_goes_on_behind_a_broadcast() {
+    let suite = SecuritySuite::Suite1;
+    let mut server = server(Mechanism::Gmac, suite);
+    server.accepted |= Accepted::BROADCAST;
+    let mut pair =
+        Pair::new(suite, server, ClientConfig { max_receive_pdu_size: 200, ..client(Mechanism::Gmac) });
+    assert!(pair.associate().starts_with("Associated"));
+    let text = AttributeDescriptor::new(1, LONG_TEXT, 2);
+    let apdu = broadcast(&mut pair, Carrier::ServiceSpecific, |env, form, out| {
+        broadcast::set(env, form, SetItem::new(text, &Data::OctetString(b"to all")), out).unwrap()
+    });
+    let mut env = Environment {
+        provider: &pair.provider,
+        counters: &mut pair.counters,
+        security: Some(&mut pair.security),
+        key_ring: None,
+        public_keys: None,
+        manufacturer: None,
+        now: Duration::ZERO,
+    };
+    let mut out = vec![0; 1024];
+    let profile = AttributeDescriptor::new(7, PROFILE, 2);
+    let request = pair.client.get(&mut env, profile.into(), &mut out).unwrap();
+    let mut response = pair.link.exchange(&out[request]).unwrap();
+    assert_eq!(pair.link.exchange(&apdu), None);
+    let reaction = pair.client.handle_apdu(&mut env, &mut response, &mut out).unwrap();
+    let range = reaction.transmit.unwrap();
+    let mut response = pair.link.exchange(&out[range]).unwrap();
+    let reaction = pair.client.handle_apdu(&mut env, &mut response, &mut out).unwrap();
+    assert!(matches!(reaction.event, Some(Event::GetPiece { .. })), "{:?}", reaction.event);
+}
+
+#[test]
+fn notifications_in_every_form() {
+    for suite in SecuritySuite::ALL {
+        for (key, signed) in forms(suite).into_iter().chain([(None, false)]) {
+            let mut policy = Protection::AUTHENTICATED_ENCRYPTED;
+            policy.set(Protection::SIGNED, signed);
+            let notifications = match key {
+                Some(key) => Envelope { carrier: Carrier::GeneralCiphering, key },
+                None => Envelope::GLOBAL,
+            };
+            let server = AssociationConfig {
+                policy,
+                notifications,
+                client_title: Some(CLIENT_TITLE),
+                ..server(Mechanism::Gmac, suite)
+            };
+            let mut pair = Pair::new(suite, server, client(Mechanism::Gmac));
+            let mut out = vec![0; 1024];
+            let sent = server::data_notification(
+                &mut pair.link.meter.host(),
+                AssociationId(0),
+                LongInvokeIdAndPriority(1),
+                None,
+                |encoder| encoder.octets(&[0x11, 0x05]),
+                &mut out,
+            )
+            .unwrap();
+            let mut apdu = out[sent].to_vec();
+            assert_eq!(notification::claimed_sender(&apdu), Some(SERVER_TITLE));
+            let mut keys = Keys {
+                provider: &pair.provider,
+                context: &mut pair.security,
+                dedicated: None,
+                key_ring: Some(&mut pair.key_ring),
+                asymmetric: Some(Asymmetric { provider: &Ecc, own: &pair.key_pairs[0], peers: &pair.peers }),
+            };
+            let demand = Demand { accepted: ALL, ..Demand::new(SERVER_TITLE, policy) };
+            let replayed = apdu.clone();
+            let opened = notification::open_with(&mut keys, &demand, &mut apdu).unwrap();
+            assert_eq!((opened.sender, opened.protection), (Some(SERVER_TITLE), policy));
+            assert!(notification::open_with(&mut keys, &demand, &mut replayed.clone()).is_err());
         }
     }
 }

@@ -210,6 +210,7 @@ fn bench(provider: &Provider, suite: SecuritySuite) -> Bench<'_> {
         max_receive_pdu_size: 200,
         client_title: None,
         accepted: dlms::Accepted::default(),
+        notifications: dlms::Envelope::GLOBAL,
         accept_shared_counter: false,
     };
     let client = ClientConfig { max_receive_pdu_size: 200, dedicated_key: true, ..ClientConfig::hls_gmac() };

@@ -199,6 +199,7 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, policy: Prot
         max_receive_pdu_size: PDU,
         client_title: None,
         accepted: dlms::Accepted::default(),
+        notifications: dlms::Envelope::GLOBAL,
         accept_shared_counter: false,
     }
 }

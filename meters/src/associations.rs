@@ -75,6 +75,7 @@ impl Association {
             max_receive_pdu_size: self.max_pdu,
             client_title: None,
             accepted: dlms::Accepted::default(),
+            notifications: dlms::Envelope::GLOBAL,
             accept_shared_counter: self.accept_shared_counter,
         })
     }

@@ -25,6 +25,7 @@
 //! [`SecurityContext`](crate::SecurityContext) that outlives associations.
 
 mod association;
+pub mod broadcast;
 mod config;
 mod error;
 mod event;

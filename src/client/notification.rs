@@ -1,14 +1,15 @@
 //! Notifications that come without an association: push to a listener.
 //!
 //! A plain notification proves nothing; a listener that demands protection takes general-glo-ciphering, whose title
-//! tells which meter's keys open it. The title is a claim: it only chooses keys, and the tag then proves it.
+//! tells which meter's keys open it, or general-ciphering or general-signing, whose originator does. The title is a
+//! claim: it only chooses keys, and the tag or the signature then proves it.
 
 use dlms_axdr::{DecodeError, DecodeErrorKind, Reader};
 use dlms_security::{CryptoProvider, Protection, SystemTitle};
 
 use super::session::whole;
-use crate::xdlms::{self, DataNotification, EventNotification};
-use crate::{ProtectionError, SecurityContext};
+use crate::xdlms::{self, DataNotification, EventNotification, GeneralHeader};
+use crate::{Demand, Keys, ProtectionError, SecurityContext};
 
 /// What a meter sends of its own accord.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,12 +49,16 @@ pub enum NotificationError {
     },
 }
 
-/// The system title that a received APDU claims to come from: the one in general-glo-ciphering. It tells which keys to
-/// open it with, and nothing else.
+/// The system title that a received APDU claims to come from: the one in general-glo-ciphering, or the originator of
+/// general-ciphering and general-signing. It tells which keys to open it with, and nothing else.
 pub fn claimed_sender(apdu: &[u8]) -> Option<SystemTitle> {
     let mut reader = Reader::new(apdu);
     match reader.u8() {
         Ok(xdlms::GENERAL_GLO_CIPHERING) => SystemTitle::try_from(reader.octet_string().ok()?).ok(),
+        Ok(xdlms::GENERAL_CIPHERING | xdlms::GENERAL_SIGNING) => {
+            let header = GeneralHeader::decode(&mut reader).ok()?;
+            SystemTitle::try_from(header.originator_system_title).ok()
+        }
         _ => None,
     }
 }
@@ -71,23 +76,38 @@ pub fn open<'a, P: CryptoProvider>(
     required: Protection,
     apdu: &'a mut [u8],
 ) -> Result<Opened<'a>, NotificationError> {
+    if let Some((context, title)) = keys {
+        let mut keys = Keys { provider, context, dedicated: None, key_ring: None, asymmetric: None };
+        return open_with(&mut keys, &Demand::new(title, required), apdu);
+    }
     let tag = apdu.first().copied();
     let is_plain = matches!(tag, Some(xdlms::DATA_NOTIFICATION | xdlms::EVENT_NOTIFICATION));
-    let mut sender = None;
-    let mut protection = Protection::empty();
-    let mut plain = 0..apdu.len();
-    match keys {
-        Some((context, title)) => {
-            let opened = context.open(provider, None, title, required, apdu)?;
-            protection = opened.protection;
-            sender = opened.envelope.map(|_| title);
-            plain = opened.apdu;
-        }
-        None if !required.is_empty() => return Err(ProtectionError::Required.into()),
-        None if !is_plain => return Err(NotificationError::Unexpected { tag: tag.unwrap_or(0) }),
-        None => {}
+    match is_plain {
+        _ if !required.is_empty() => Err(ProtectionError::Required.into()),
+        false => Err(NotificationError::Unexpected { tag: tag.unwrap_or(0) }),
+        true => decode(apdu, None, Protection::empty()),
     }
-    let plain = apdu.get(plain).unwrap_or(&[]);
+}
+
+/// Opens a notification in place, in whatever `demand` takes: general-ciphering and general-signing too.
+///
+/// # Errors
+/// [`NotificationError`]; replay windows move only when a tag has matched.
+pub fn open_with<'a, P: CryptoProvider>(
+    keys: &mut Keys<'_, P>,
+    demand: &Demand,
+    apdu: &'a mut [u8],
+) -> Result<Opened<'a>, NotificationError> {
+    let opened = keys.open(demand, apdu)?;
+    let sender = (!opened.protection.is_empty()).then_some(demand.peer);
+    decode(apdu.get(opened.apdu).unwrap_or(&[]), sender, opened.protection)
+}
+
+fn decode(
+    plain: &[u8],
+    sender: Option<SystemTitle>,
+    protection: Protection,
+) -> Result<Opened<'_>, NotificationError> {
     let notification = match plain.first().copied() {
         Some(xdlms::DATA_NOTIFICATION) => Notification::Data(whole(plain, DataNotification::decode)?),
         Some(xdlms::EVENT_NOTIFICATION) => Notification::Event(whole(plain, EventNotification::decode)?),

@@ -393,7 +393,7 @@ impl<'a> SetItem<'a> {
         Self { attribute, selection: None, value }
     }
 
-    const fn descriptor(&self) -> AttributeDescriptorWithSelection<'a> {
+    pub(super) const fn descriptor(&self) -> AttributeDescriptorWithSelection<'a> {
         AttributeDescriptorWithSelection { attribute: self.attribute, selection: self.selection }
     }
 }

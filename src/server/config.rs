@@ -2,8 +2,8 @@
 
 use dlms_security::{AuthenticationMechanism, Protection, Secret, SystemTitle};
 
-use crate::Accepted;
 use crate::xdlms::Conformance;
+use crate::{Accepted, Envelope};
 
 /// One association that a logical device offers to one client.
 ///
@@ -25,6 +25,9 @@ pub struct AssociationConfig {
     pub policy: Protection,
     /// The envelopes, kinds of keys and deviations that are taken.
     pub accepted: Accepted,
+    /// The envelope of notifications that are protected. What has no service-specific form, DataNotification among it,
+    /// then travels in general-glo-ciphering.
+    pub notifications: Envelope,
     /// The services that the association offers; [`AssociationConfig::SUPPORTED`] is all there are.
     pub conformance: Conformance,
     /// The longest APDU that the server takes, at least 12 and at most its receive buffer.
@@ -47,6 +50,7 @@ impl AssociationConfig {
             security: None,
             policy: Protection::empty(),
             accepted: Accepted::default(),
+            notifications: Envelope::GLOBAL,
             conformance: Self::SUPPORTED,
             max_receive_pdu_size: 1024,
             client_title: None,

@@ -8,17 +8,16 @@ use dlms_security::{CryptoProvider, Protection};
 
 use super::session::Host;
 use crate::ProtectionError;
-use crate::protection::{Carrier, Envelope, Form, HEADROOM, KeyClass, TAILROOM, TransactionId};
+use crate::protection::{Carrier, Form, HEADROOM, TAILROOM, TransactionId};
 use crate::xdlms::{AttributeDescriptor, LongInvokeIdAndPriority};
 
 /// Writes a DataNotification into `out`, protected as the policy of `association` demands, and returns where it is.
 ///
-/// `body` writes the value as Data. There is no service-specific envelope for a DataNotification: protected, it travels
-/// in general-glo-ciphering.
+/// `body` writes the value as Data. There is no service-specific envelope for a DataNotification.
 ///
 /// # Errors
-/// `out` is too small, no counter could be reserved, or a key is missing. With a signature: the association's
-/// configuration does not say who the client is.
+/// `out` is too small, no counter could be reserved, or a key is missing. In general-ciphering and
+/// general-signing: the association's configuration does not say who the client is.
 pub fn data_notification<P: CryptoProvider>(
     host: &mut Host<'_, P>,
     association: AssociationId,
@@ -33,7 +32,7 @@ pub fn data_notification<P: CryptoProvider>(
         encoder.octet_string(date_time.as_ref().map_or(&[][..], |date_time| &date_time.0[..]))?;
         body(encoder)
     })?;
-    seal(host, association, Envelope { carrier: Carrier::WithTitle, key: KeyClass::Global }, length, out)
+    seal(host, association, length, out)
 }
 
 /// Writes an EventNotification into `out`, protected as the policy of `association` demands, and returns where it is.
@@ -41,8 +40,8 @@ pub fn data_notification<P: CryptoProvider>(
 /// `value` writes the attribute's value as Data.
 ///
 /// # Errors
-/// `out` is too small, no counter could be reserved, or a key is missing. With a signature: the association's
-/// configuration does not say who the client is.
+/// `out` is too small, no counter could be reserved, or a key is missing. In general-ciphering and
+/// general-signing: the association's configuration does not say who the client is.
 pub fn event_notification<P: CryptoProvider>(
     host: &mut Host<'_, P>,
     association: AssociationId,
@@ -60,7 +59,7 @@ pub fn event_notification<P: CryptoProvider>(
         attribute.encode(encoder)?;
         value(encoder)
     })?;
-    seal(host, association, Envelope::GLOBAL, length, out)
+    seal(host, association, length, out)
 }
 
 /// Writes a plain APDU at [`HEADROOM`] of `out` and returns its length.
@@ -78,26 +77,26 @@ fn plain(
 fn seal<P: CryptoProvider>(
     host: &mut Host<'_, P>,
     association: AssociationId,
-    envelope: Envelope,
     length: usize,
     out: &mut [u8],
 ) -> Result<Range<usize>, ProtectionError> {
     let config = host.associations.get(usize::from(association.0)).ok_or(ProtectionError::NoKey)?;
     let range = HEADROOM..HEADROOM + length;
-    let (context, recipient) = (config.security, config.client_title);
+    let (context, recipient, envelope) = (config.security, config.client_title, config.notifications);
     let (_, protection) = host.policy(association);
     if protection.is_empty() {
         return Ok(range);
     }
     let mut transaction = TransactionId::default();
-    if protection.contains(Protection::SIGNED) {
+    let is_general = protection.contains(Protection::SIGNED) || envelope.carrier == Carrier::GeneralCiphering;
+    if is_general {
         transaction = TransactionId::draw(host.provider)?;
     }
     let keys = context.and_then(|index| host.keys(index, None));
     let (mut keys, counters) = keys.ok_or(ProtectionError::NoKey)?;
-    // Only general-signing says who its recipient is.
+    // Only general-ciphering and general-signing say who their recipient is.
     let recipient = match recipient {
-        None if protection.contains(Protection::SIGNED) => return Err(ProtectionError::WrongTitle),
+        None if is_general => return Err(ProtectionError::WrongTitle),
         recipient => recipient.unwrap_or(keys.context.own_title()),
     };
     keys.seal(counters, &Form::new(envelope, protection, recipient, transaction), out, range)

@@ -266,6 +266,7 @@ pub fn config(mechanism: AuthenticationMechanism, suite: Option<SecuritySuite>) 
         security: suite.map(|suite| suite.id().into()).or(mechanism.needs_titles().then_some(0)),
         policy: if suite.is_some() { Protection::AUTHENTICATED_ENCRYPTED } else { Protection::empty() },
         accepted: dlms::Accepted::default(),
+        notifications: dlms::Envelope::GLOBAL,
         conformance: Conformance::LOGICAL_NAME,
         max_receive_pdu_size: 1024,
         client_title: None,

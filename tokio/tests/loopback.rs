@@ -200,6 +200,7 @@ fn meter(rows: u32) -> Arc<Mutex<Meter>> {
         max_receive_pdu_size: 1024,
         client_title: None,
         accepted: dlms::Accepted::default(),
+        notifications: dlms::Envelope::GLOBAL,
         accept_shared_counter: false,
     };
     let provider = provider();

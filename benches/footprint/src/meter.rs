@@ -223,6 +223,7 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, ciphered: bo
         max_receive_pdu_size: 256,
         client_title: None,
 accepted: dlms::Accepted::default(),
+            notifications: dlms::Envelope::GLOBAL,
         accept_shared_counter: false,
     }
 }
