@@ -282,6 +282,8 @@ fn access_rights_demand_signatures_one_by_one() {
     assert!(pair.associate().starts_with("Associated"));
     let denied = format!("GetRefused({:?})", DataAccessResult::ReadWriteDenied);
     assert_eq!(pair.get(ENERGY, 3).unwrap(), denied);
+    let told = server::Event::AccessDenied { class_id: 3, instance_id: ENERGY, id: 2 };
+    assert!(pair.events().contains(&told));
     let items =
         [AttributeDescriptor::new(3, ENERGY, 2).into(), AttributeDescriptor::new(3, ENERGY, 1).into()];
     let list = pair.call(|client, env, out| client.get_with_list(env, &items, out)).unwrap();
@@ -472,4 +474,37 @@ fn notifications_in_every_form() {
             assert!(notification::open_with(&mut keys, &demand, &mut replayed.clone()).is_err());
         }
     }
+}
+
+#[test]
+fn a_signature_alone_is_not_taken_twice() {
+    let suite = SecuritySuite::Suite1;
+    let policy = Protection::SIGNED;
+    let server = AssociationConfig { policy, ..server(Mechanism::Gmac, suite) };
+    let client = ClientConfig { policy, ..client(Mechanism::Gmac) };
+    let mut pair = Pair::new(suite, server, client);
+    assert!(pair.associate().starts_with("Associated"), "{:?}", pair.events());
+    assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391");
+    assert_eq!((pair.sent.last().unwrap()[0], pair.received.last().unwrap()[0]), (0xDF, 0xDF));
+    let request = pair.sent.last().unwrap().clone();
+    assert_eq!(pair.link.exchange(&request).unwrap()[0], 0xD8);
+    let replayed = dlms::ProtectionError::ReplayedTransaction;
+    assert!(pair.events().contains(&server::Event::SecurityViolation { error: replayed }));
+    // Nor is an old response.
+    let mut old_response = pair.received.last().unwrap().clone();
+    pair.get(ENERGY, 3).unwrap();
+    let mut env = Environment {
+        provider: &pair.provider,
+        counters: &mut pair.counters,
+        security: Some(&mut pair.security),
+        key_ring: Some(&mut pair.key_ring),
+        public_keys: Some(PublicKeys { provider: &Ecc, own: &mut pair.key_pairs, peers: &pair.peers }),
+        manufacturer: None,
+        now: Duration::ZERO,
+    };
+    let mut out = vec![0; 1024];
+    let energy = AttributeDescriptor::new(3, ENERGY, 2);
+    pair.client.get(&mut env, energy.into(), &mut out).unwrap();
+    let answer = pair.client.handle_apdu(&mut env, &mut old_response, &mut out);
+    assert_eq!(answer, Err(dlms::ProtectionError::WrongTransaction.into()));
 }

@@ -160,7 +160,8 @@ impl<P: CryptoProvider> Keys<'_, P> {
 
     /// Opens a received APDU in place, layer by layer: at most one ciphering and one signature, in either order.
     ///
-    /// A plain APDU passes only if nothing is required. Nothing but replay windows changes, and these only after a tag
+    /// A plain APDU passes only if nothing is required. One that is signed and not ciphered needs a [`KeyRing`], which
+    /// remembers the last transaction-ids. Nothing but replay windows changes, and these only after a tag
     /// has matched.
     ///
     /// # Errors
@@ -189,10 +190,20 @@ impl<P: CryptoProvider> Keys<'_, P> {
             };
             match layer {
                 Some(layer) => opened.add(layer)?,
-                None if opened.protection.contains(demand.required) => return Ok(opened),
+                None if opened.protection.contains(demand.required) => break,
                 None => return Err(ProtectionError::Required),
             }
         }
+        if opened.protection == Protection::SIGNED
+            && demand.transaction.is_none_or(|id| Some(id) != opened.transaction)
+        {
+            // A signature alone has no counter: only the transaction-id tells a replay.
+            let ring = self.key_ring.as_deref_mut().ok_or(ProtectionError::NoKey)?;
+            let transaction = opened.transaction.unwrap_or_default();
+            ring.check_transaction(self.provider, demand.peer, &transaction)?;
+            ring.accept_transaction(self.provider, demand.peer, &transaction);
+        }
+        Ok(opened)
     }
 
     /// Seals the plain APDU at `apdu` of `buffer` in place and returns where the protected one is. The octets

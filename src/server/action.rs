@@ -172,7 +172,7 @@ impl OutgoingResponse {
 
 /// What the invocations of one request share.
 struct Invocation<'i> {
-    requester: Requester,
+    requester: Requester<'i>,
     events: &'i mut EventQueue,
     /// What the methods demand of the response.
     response: Protection,

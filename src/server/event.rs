@@ -44,6 +44,16 @@ pub enum Event {
         /// The method.
         method_id: i8,
     },
+    /// An attribute or method was refused, because the request, or what can be done for its response, was less protection
+    /// than the access rights demand; of several in one request, the last one.
+    AccessDenied {
+        /// class_id of the object.
+        class_id: u16,
+        /// Its logical name.
+        instance_id: LogicalName,
+        /// The attribute or method.
+        id: i8,
+    },
     /// An APDU was refused by the security layer.
     SecurityViolation {
         /// What was wrong with it.

@@ -149,7 +149,7 @@ impl GetTransfer {
     fn next(
         &mut self,
         received: u32,
-        requester: Requester,
+        requester: Requester<'_>,
         device: &dyn LogicalDevice,
         descriptors: &[u8],
         out: &mut [u8],
@@ -202,7 +202,7 @@ impl Producer {
     /// Fills `out` from where production stands; returns how many octets were produced.
     fn produce(
         &mut self,
-        requester: Requester,
+        requester: Requester<'_>,
         device: &dyn LogicalDevice,
         descriptors: &[u8],
         out: &mut [u8],
@@ -256,7 +256,7 @@ impl Producer {
     fn value(
         &mut self,
         cursor: Cursor,
-        requester: Requester,
+        requester: Requester<'_>,
         device: &dyn LogicalDevice,
         descriptors: &[u8],
         room: &mut [u8],

@@ -1,5 +1,7 @@
 //! From a descriptor to an object that may be accessed.
 
+use core::cell::Cell;
+
 use cosem_objects::{AccessRights, ActionResult, AssociationId, DataAccessResult, LogicalDevice};
 use dlms_obis::LogicalName;
 use dlms_security::{CryptoProvider, Protection, RequiredProtection};
@@ -16,7 +18,7 @@ const CURRENT_ASSOCIATION: LogicalName = LogicalName::new(0, 0, 40, 0, 0, 255);
 
 /// Who asks, and how well the request was protected.
 #[derive(Clone, Copy)]
-pub(super) struct Requester {
+pub(super) struct Requester<'r> {
     pub(super) association: AssociationId,
     pub(super) protection: Protection,
     /// Whether responses can be protected at all, and signed.
@@ -24,7 +26,12 @@ pub(super) struct Requester {
     can_sign: bool,
     /// Whether it asks under the broadcast key, and may not reach everything with it.
     is_restricted: bool,
+    /// What was refused last for want of protection.
+    denied: &'r Denied,
 }
+
+/// An attribute or method that was refused for want of protection.
+pub(super) type Denied = Cell<Option<(u16, LogicalName, i8)>>;
 
 /// An item that may be accessed.
 pub(super) struct Granted {
@@ -34,11 +41,11 @@ pub(super) struct Granted {
     pub(super) response: Protection,
 }
 
-impl Requester {
+impl<'r> Requester<'r> {
     pub(super) fn new<P: CryptoProvider>(
         host: &Host<'_, P>,
         association: AssociationId,
-        request: &Request<'_>,
+        request: &'r Request<'_>,
     ) -> Self {
         let config = &host.associations[usize::from(association.0)];
         Self {
@@ -48,6 +55,7 @@ impl Requester {
             can_sign: host.can_sign(association),
             is_restricted: request.is_broadcast()
                 && !config.accepted.contains(Accepted::BROADCAST_REACHES_ALL),
+            denied: &request.denied,
         }
     }
 
@@ -62,8 +70,9 @@ impl Requester {
             .object(device, descriptor.class_id, descriptor.instance_id)
             .ok_or(DataAccessResult::ObjectUndefined)?;
         let rights = device.attribute_access(self.association, index, descriptor.attribute_id);
-        let response =
-            self.check(descriptor.class_id, rights, wanted).ok_or(DataAccessResult::ReadWriteDenied)?;
+        let response = self
+            .check((descriptor.class_id, descriptor.instance_id, descriptor.attribute_id), rights, wanted)
+            .ok_or(DataAccessResult::ReadWriteDenied)?;
         Ok(Granted { index, response })
     }
 
@@ -78,7 +87,11 @@ impl Requester {
             .ok_or(ActionResult::ObjectUndefined)?;
         let rights = device.method_access(self.association, index, descriptor.method_id);
         let response = self
-            .check(descriptor.class_id, rights, AccessRights::INVOKE)
+            .check(
+                (descriptor.class_id, descriptor.instance_id, descriptor.method_id),
+                rights,
+                AccessRights::INVOKE,
+            )
             .ok_or(ActionResult::ReadWriteDenied)?;
         Ok(Granted { index, response })
     }
@@ -92,14 +105,24 @@ impl Requester {
     }
 
     /// The protection demanded of the response if the rights grant what is wanted to a request protected like this.
-    fn check(self, class_id: u16, rights: AccessRights, wanted: AccessRights) -> Option<Protection> {
+    fn check(
+        self,
+        item: (u16, LogicalName, i8),
+        rights: AccessRights,
+        wanted: AccessRights,
+    ) -> Option<Protection> {
         let demanded = RequiredProtection::from_access_bits(rights.bits());
         let response = demanded.response();
-        let is_granted = rights.contains(wanted)
-            && self.protection.contains(demanded.request())
+        if !rights.contains(wanted) {
+            return None;
+        }
+        let is_protected = self.protection.contains(demanded.request())
             && (response.ciphering().is_empty() || self.is_ciphered)
             && (!response.contains(Protection::SIGNED) || self.can_sign)
-            && !(self.is_restricted && OUT_OF_BROADCAST.contains(&class_id));
-        is_granted.then_some(response)
+            && !(self.is_restricted && OUT_OF_BROADCAST.contains(&item.0));
+        if !is_protected {
+            self.denied.set(Some(item));
+        }
+        is_protected.then_some(response)
     }
 }

@@ -16,6 +16,7 @@ use super::event::{Event, EventQueue, RefusalReason};
 use super::get::GetTransfer;
 use super::hls::Challenges;
 use super::incoming::IncomingRequest;
+use super::resolve::Denied;
 use crate::protection::{
     Asymmetric, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened, PublicKeys,
     SecurityContext, TAILROOM, is_protected,
@@ -168,6 +169,7 @@ pub(super) struct Request<'r> {
     /// How it was protected; access rights may demand more than the policy.
     pub(super) protection: Protection,
     pub(super) opened: &'r Opened,
+    pub(super) denied: Denied,
 }
 
 impl Request<'_> {
@@ -337,7 +339,12 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             self.events.push(Event::WindowMoved { security, peer });
         }
         let plain = apdu.get(opened.apdu.clone()).unwrap_or(&[]);
-        let request = Request { apdu: plain, protection: opened.protection, opened: &opened };
+        let request = Request {
+            apdu: plain,
+            protection: opened.protection,
+            opened: &opened,
+            denied: Denied::default(),
+        };
         let room = association.plain_room(host, &opened, out.len());
         let is_broadcast = request.is_broadcast();
         let confirmed = !is_broadcast && (self.answers_unconfirmed || is_confirmed(plain));
@@ -352,6 +359,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             _ => None,
         };
         let reply = self.dispatch(host, &request, target);
+        if let Some((class_id, instance_id, id)) = request.denied.get() {
+            self.events.push(Event::AccessDenied { class_id, instance_id, id });
+        }
         // What is under way with this client goes on behind a broadcast.
         if let (State::Associated(association), Some(transfer)) = (&mut self.state, transfer) {
             association.transfer = transfer;

@@ -120,7 +120,7 @@ fn expect_room(encoder: &Encoder<'_>, octets: usize) -> Result<(), Failure> {
 
 /// What the writes of one request share.
 struct Writing<'w> {
-    requester: Requester,
+    requester: Requester<'w>,
     events: &'w mut EventQueue,
     /// What the attributes demand of the response.
     response: Protection,
