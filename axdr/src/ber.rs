@@ -58,7 +58,9 @@ pub fn read_element<'a>(
     expected: &'static str,
 ) -> Result<Reader<'a>, DecodeError> {
     match reader.peek() {
-        Some(found) if found != tag => Err(reader.error(DecodeErrorKind::UnknownTag { expected, found })),
+        Some(found) if found != tag => {
+            Err(reader.error(DecodeErrorKind::UnknownTag { expected: expected.into(), found }))
+        }
         _ => read_any(reader).map(|(_, content)| content),
     }
 }
@@ -83,7 +85,7 @@ pub fn read_integer(reader: &mut Reader<'_>) -> Result<i64, DecodeError> {
             let sign = if first & 0x80 == 0 { 0 } else { -1 };
             Ok(octets.iter().fold(sign, |value, &octet| value << 8 | i64::from(octet)))
         }
-        _ => Err(content.error(DecodeErrorKind::InvalidValue("INTEGER"))),
+        _ => Err(content.error(DecodeErrorKind::InvalidValue("INTEGER".into()))),
     }
 }
 
@@ -119,12 +121,12 @@ pub fn read_conformance(reader: &mut Reader<'_>) -> Result<[u8; 3], DecodeError>
     let start = reader.clone();
     let tag = reader.u8()?;
     if tag != CONFORMANCE[0] {
-        return Err(start.error(DecodeErrorKind::UnknownTag { expected: "Conformance", found: tag }));
+        return Err(start.error(DecodeErrorKind::UnknownTag { expected: "Conformance".into(), found: tag }));
     }
     if reader.peek() == Some(CONFORMANCE[1]) {
         reader.u8()?;
     }
-    let invalid = reader.error(DecodeErrorKind::InvalidValue("Conformance"));
+    let invalid = reader.error(DecodeErrorKind::InvalidValue("Conformance".into()));
     let [length, unused, a, b, c] = reader.array()?;
     if [length, unused] == [4, 0] { Ok([a, b, c]) } else { Err(invalid) }
 }
@@ -235,7 +237,7 @@ mod tests {
         let error = read_element(&mut aarq.clone(), explicit(3), "result").unwrap_err();
         assert_eq!(
             (error.offset, error.kind),
-            (17, DecodeErrorKind::UnknownTag { expected: "result", found: 0xA9 })
+            (17, DecodeErrorKind::UnknownTag { expected: "result".into(), found: 0xA9 })
         );
         assert_eq!(read_integer(&mut read_any(&mut aarq).unwrap().1).unwrap(), 5);
         aarq.finish().unwrap();

@@ -28,7 +28,7 @@ impl<'a> BitString<'a> {
 
     /// Reads the form of BER: the number of unused bits of the last octet, then all the octets that are left.
     pub(crate) fn decode_ber(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let invalid = reader.error(DecodeErrorKind::InvalidValue("bit string"));
+        let invalid = reader.error(DecodeErrorKind::InvalidValue("bit string".into()));
         let unused = usize::from(reader.u8()?);
         let octets = reader.octets(reader.remaining())?;
         match (octets.len() * 8).checked_sub(unused) {

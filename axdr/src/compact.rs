@@ -40,7 +40,7 @@ impl<'a> CompactArray<'a> {
             return Ok(Self { description, contents: octets, count: 0 });
         }
         if element.octets == 0 {
-            return Err(contents.error(DecodeErrorKind::TrailingOctets(octets.len())));
+            return Err(contents.error(DecodeErrorKind::trailing(octets.len())));
         }
         if element.values > VALUES_PER_OCTET.saturating_mul(element.octets.saturating_add(1)) {
             return Err(start.error(DecodeErrorKind::TooManyElements));
@@ -53,7 +53,7 @@ impl<'a> CompactArray<'a> {
         while !contents.is_empty() {
             let missing = element.octets.saturating_sub(contents.remaining());
             if missing > 0 {
-                return Err(contents.error(DecodeErrorKind::Truncated { missing }));
+                return Err(contents.error(DecodeErrorKind::truncated(missing)));
             }
             skip_element(&mut Reader::new(description), &mut contents)?;
             count += 1;
@@ -163,9 +163,8 @@ fn type_of(types: &mut Reader<'_>) -> Result<DataKind, DecodeError> {
         | DataKind::DeltaDoubleLong
         | DataKind::DeltaUnsigned
         | DataKind::DeltaLongUnsigned
-        | DataKind::DeltaDoubleLongUnsigned) => {
-            Err(start.error(DecodeErrorKind::UnknownTag { expected: "TypeDescription", found: kind.tag() }))
-        }
+        | DataKind::DeltaDoubleLongUnsigned) => Err(start
+            .error(DecodeErrorKind::UnknownTag { expected: "TypeDescription".into(), found: kind.tag() })),
         kind => Ok(kind),
     }
 }
@@ -310,7 +309,7 @@ mod tests {
         for tag in [7, 0x13, 28, 33] {
             assert_eq!(
                 refused(&[0x13, tag, 0]),
-                DecodeErrorKind::UnknownTag { expected: "TypeDescription", found: tag }
+                DecodeErrorKind::UnknownTag { expected: "TypeDescription".into(), found: tag }
             );
         }
         assert_eq!(

@@ -214,8 +214,10 @@ fn decode_any(mut reader: Reader<'_>) -> (Result<Data<'_>, DecodeError>, Reader<
 pub(crate) fn kind(reader: &mut Reader<'_>, expected: &'static str) -> Result<DataKind, DecodeError> {
     let start = reader.offset();
     let found = reader.u8()?;
-    DataKind::from_tag(found)
-        .ok_or(DecodeError { offset: start, kind: DecodeErrorKind::UnknownTag { expected, found } })
+    DataKind::from_tag(found).ok_or(DecodeError {
+        offset: start,
+        kind: DecodeErrorKind::UnknownTag { expected: expected.into(), found },
+    })
 }
 
 /// Reads the content of a value that holds no other values.
@@ -250,9 +252,8 @@ pub(crate) fn simple<'a>(reader: &mut Reader<'a>, kind: DataKind) -> Result<Data
         DataKind::DeltaDoubleLongUnsigned => Data::DeltaDoubleLongUnsigned(reader.u32()?),
         DataKind::DontCare => Data::DontCare,
         DataKind::Array | DataKind::Structure | DataKind::CompactArray => {
-            return Err(
-                reader.error(DecodeErrorKind::UnknownTag { expected: "simple type", found: kind.tag() })
-            );
+            return Err(reader
+                .error(DecodeErrorKind::UnknownTag { expected: "simple type".into(), found: kind.tag() }));
         }
     })
 }
@@ -262,7 +263,7 @@ pub(crate) fn utf8_string<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Decode
     let octets = reader.octet_string()?;
     core::str::from_utf8(octets).map_err(|error| DecodeError {
         offset: reader.offset() - octets.len() + error.valid_up_to(),
-        kind: DecodeErrorKind::InvalidValue("utf8-string"),
+        kind: DecodeErrorKind::InvalidValue("utf8-string".into()),
     })
 }
 
@@ -287,7 +288,7 @@ pub(crate) fn count(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
     let count = reader.length()?;
     match count.checked_sub(reader.remaining()) {
         None | Some(0) => Ok(count),
-        Some(missing) => Err(reader.error(DecodeErrorKind::Truncated { missing })),
+        Some(missing) => Err(reader.error(DecodeErrorKind::truncated(missing))),
     }
 }
 
@@ -460,7 +461,7 @@ mod tests {
             let error = Data::from_octets(&[2, 1, tag]).unwrap_err();
             assert_eq!(
                 (error.offset, error.kind),
-                (2, DecodeErrorKind::UnknownTag { expected: "Data", found: tag })
+                (2, DecodeErrorKind::UnknownTag { expected: "Data".into(), found: tag })
             );
         }
         assert_eq!(refused("010311011102").kind, DecodeErrorKind::Truncated { missing: 1 });

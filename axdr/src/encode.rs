@@ -14,7 +14,9 @@
 use dlms_obis::LogicalName;
 use thiserror::Error;
 
-use crate::{BitString, BufferFull, CompactArray, Data, DataKind, Date, DateTime, Encoder, Sequence, Time};
+use crate::{
+    BitString, BufferFull, CompactArray, Data, DataKind, Date, DateTime, Encoder, Expected, Sequence, Time,
+};
 
 /// A value that is written as COSEM data: its tag, then its content.
 pub trait Encode {
@@ -40,7 +42,15 @@ pub trait FromData<'a>: Sized {
 #[error("not a {expected}")]
 pub struct TypeMismatch {
     /// The type that was expected, by its standard name.
-    pub expected: &'static str,
+    pub expected: Expected,
+}
+
+impl TypeMismatch {
+    /// Data of another type than this one.
+    #[inline]
+    pub const fn new(expected: &'static str) -> Self {
+        Self { expected: Expected::new(expected) }
+    }
 }
 
 /// An `enum`: a number out of a table.
@@ -122,7 +132,7 @@ macro_rules! numbers {
 
         impl FromData<'_> for $type {
             fn from_data($data: Data<'_>) -> Result<Self, TypeMismatch> {
-                $from.ok_or(TypeMismatch { expected: DataKind::$kind.name() })
+                $from.ok_or(TypeMismatch::new(DataKind::$kind.name()))
             }
         }
     )*};
@@ -217,7 +227,7 @@ impl<'a> FromData<'a> for CompactArray<'a> {
     fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
         match data {
             Data::CompactArray(array) => Ok(array),
-            _ => Err(TypeMismatch { expected: "compact-array" }),
+            _ => Err(TypeMismatch::new("compact-array")),
         }
     }
 }
@@ -225,7 +235,7 @@ impl<'a> FromData<'a> for CompactArray<'a> {
 /// The elements of an array, a structure or a compact-array.
 impl<'a> FromData<'a> for Sequence<'a> {
     fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
-        data.elements().ok_or(TypeMismatch { expected: "array" })
+        data.elements().ok_or(TypeMismatch::new("array"))
     }
 }
 
@@ -239,7 +249,7 @@ impl FromData<'_> for bool {
     fn from_data(data: Data<'_>) -> Result<Self, TypeMismatch> {
         match data {
             Data::Boolean(value) => Ok(value),
-            _ => Err(TypeMismatch { expected: "boolean" }),
+            _ => Err(TypeMismatch::new("boolean")),
         }
     }
 }
@@ -253,7 +263,7 @@ impl Encode for [u8] {
 
 impl<'a> FromData<'a> for &'a [u8] {
     fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
-        data.as_octets().ok_or(TypeMismatch { expected: "octet-string" })
+        data.as_octets().ok_or(TypeMismatch::new("octet-string"))
     }
 }
 
@@ -268,7 +278,7 @@ impl<const N: usize> FromData<'_> for [u8; N] {
     fn from_data(data: Data<'_>) -> Result<Self, TypeMismatch> {
         data.as_octets()
             .and_then(|octets| octets.try_into().ok())
-            .ok_or(TypeMismatch { expected: "octet-string of this length" })
+            .ok_or(TypeMismatch::new("octet-string of this length"))
     }
 }
 
@@ -282,7 +292,7 @@ impl Encode for str {
 /// The text of a utf8-string or a visible-string.
 impl<'a> FromData<'a> for &'a str {
     fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
-        data.as_str().ok_or(TypeMismatch { expected: "utf8-string" })
+        data.as_str().ok_or(TypeMismatch::new("utf8-string"))
     }
 }
 
@@ -297,7 +307,7 @@ impl<'a> FromData<'a> for VisibleString<'a> {
         match data {
             Data::VisibleString(octets) => Ok(Self(octets)),
             Data::Utf8String(text) => Ok(Self(text.as_bytes())),
-            _ => Err(TypeMismatch { expected: "visible-string" }),
+            _ => Err(TypeMismatch::new("visible-string")),
         }
     }
 }
@@ -316,7 +326,7 @@ impl<'a> FromData<'a> for BitString<'a> {
     fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
         match data {
             Data::BitString(bits) => Ok(bits),
-            _ => Err(TypeMismatch { expected: "bit-string" }),
+            _ => Err(TypeMismatch::new("bit-string")),
         }
     }
 }
@@ -331,7 +341,7 @@ impl FromData<'_> for Enum {
     fn from_data(data: Data<'_>) -> Result<Self, TypeMismatch> {
         match data {
             Data::Enum(value) => Ok(Self(value)),
-            _ => Err(TypeMismatch { expected: "enum" }),
+            _ => Err(TypeMismatch::new("enum")),
         }
     }
 }
@@ -347,7 +357,7 @@ impl FromData<'_> for LogicalName {
     fn from_data(data: Data<'_>) -> Result<Self, TypeMismatch> {
         <[u8; 6]>::from_data(data)
             .map(LogicalName::from_octets)
-            .map_err(|_| TypeMismatch { expected: "logical-name" })
+            .map_err(|_| TypeMismatch::new("logical-name"))
     }
 }
 
@@ -369,7 +379,7 @@ macro_rules! dates {
                         .as_octets()
                         .and_then(|octets| octets.try_into().ok())
                         .map(Self)
-                        .ok_or(TypeMismatch { expected: DataKind::$type.name() }),
+                        .ok_or(TypeMismatch::new(DataKind::$type.name())),
                 }
             }
         }
@@ -423,7 +433,7 @@ macro_rules! structures {
         /// A structure of just so many elements.
         impl<'a, $($field: FromData<'a>),*> FromData<'a> for ($($field,)*) {
             fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
-                const MISMATCH: TypeMismatch = TypeMismatch { expected: concat!("structure of ", $count) };
+                const MISMATCH: TypeMismatch = TypeMismatch::new(concat!("structure of ", $count));
                 let Data::Structure(elements) = data else { return Err(MISMATCH) };
                 if elements.len() != $count {
                     return Err(MISMATCH);
@@ -477,8 +487,8 @@ mod tests {
     fn widths_are_taken_as_they_come() {
         assert_eq!(u32::from_data(Data::Unsigned(5)), Ok(5));
         assert_eq!(i8::from_data(Data::DoubleLongUnsigned(127)), Ok(127));
-        assert_eq!(i8::from_data(Data::DoubleLongUnsigned(128)), Err(TypeMismatch { expected: "integer" }));
-        assert_eq!(u8::from_data(Data::Enum(1)), Err(TypeMismatch { expected: "unsigned" }));
+        assert_eq!(i8::from_data(Data::DoubleLongUnsigned(128)), Err(TypeMismatch::new("integer")));
+        assert_eq!(u8::from_data(Data::Enum(1)), Err(TypeMismatch::new("unsigned")));
         assert_eq!(Option::<u8>::from_data(Data::NullData), Ok(None));
     }
 
@@ -487,7 +497,7 @@ mod tests {
         let octets = [7, 0xE6, 12, 31, 6];
         assert_eq!(Date::from_data(Data::OctetString(&octets)), Ok(Date(octets)));
         assert_eq!(Date::from_data(Data::Date(Date(octets))), Ok(Date(octets)));
-        assert_eq!(Time::from_data(Data::OctetString(&octets)), Err(TypeMismatch { expected: "time" }));
+        assert_eq!(Time::from_data(Data::OctetString(&octets)), Err(TypeMismatch::new("time")));
         assert_eq!(encoded(&Date(octets))[..2], [9, 5]);
         assert_eq!(encoded(&Data::Date(Date(octets)))[..2], [26, 7]);
     }

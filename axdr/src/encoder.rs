@@ -26,6 +26,9 @@ pub struct Cursor {
     pub skip: u32,
 }
 
+/// Whether octets of flash count for more than speed: on a microcontroller.
+const SMALL: bool = cfg!(target_os = "none");
+
 /// Writes octets into a caller's buffer, from a [`Cursor`] on.
 #[derive(Debug)]
 pub struct Encoder<'b> {
@@ -43,6 +46,7 @@ pub struct Encoder<'b> {
 
 impl<'b> Encoder<'b> {
     /// An encoder of a whole value into `buffer`.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self::resume(buffer, Cursor { next: 0, end: 0, skip: 0 })
     }
@@ -127,7 +131,8 @@ impl<'b> Encoder<'b> {
     }
 
     /// Writes `octets` as they are.
-    #[inline]
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub fn octets(&mut self, octets: &[u8]) -> Result<(), BufferFull> {
         match self.buffer.get_mut(self.length..).and_then(|room| room.get_mut(..octets.len())) {
             Some(room) => {
@@ -173,6 +178,10 @@ impl<'b> Encoder<'b> {
         head: [u8; H],
         content: [u8; N],
     ) -> Result<(), BufferFull> {
+        if SMALL {
+            self.octets(&head)?;
+            return self.octets(&content);
+        }
         match self.buffer.get_mut(self.length..) {
             Some(room) if room.len() >= H + N => {
                 room[..H].copy_from_slice(&head);
@@ -217,7 +226,8 @@ impl<'b> Encoder<'b> {
     }
 
     /// Writes one octet.
-    #[inline]
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub fn u8(&mut self, value: u8) -> Result<(), BufferFull> {
         self.parts([], [value])
     }
@@ -241,7 +251,8 @@ impl<'b> Encoder<'b> {
     }
 
     /// Writes a length or count in its shortest form. Lengths beyond 32 bits do not exist on the wire.
-    #[inline]
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub fn length(&mut self, length: usize) -> Result<(), BufferFull> {
         if length < 0x80 {
             return self.u8(length as u8);

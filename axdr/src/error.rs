@@ -1,4 +1,8 @@
 //! What is wrong with octets, and where.
+//!
+//! An error takes two words of a microcontroller, so that it is returned in registers.
+
+use core::fmt;
 
 use thiserror::Error;
 
@@ -19,14 +23,14 @@ pub enum DecodeErrorKind {
     /// A field runs past the end of the input.
     #[error("{missing} octets missing")]
     Truncated {
-        /// How many octets are not there.
-        missing: usize,
+        /// How many octets are not there; 65,535 stands for more, too.
+        missing: u16,
     },
     /// A tag that the standard does not define at this place.
     #[error("unknown tag {found:#04x} for {expected}")]
     UnknownTag {
         /// What was to be read.
-        expected: &'static str,
+        expected: Expected,
         /// The tag that is there.
         found: u8,
     },
@@ -35,14 +39,73 @@ pub enum DecodeErrorKind {
     InvalidLength(u8),
     /// A value that its field does not allow.
     #[error("invalid {0}")]
-    InvalidValue(&'static str),
-    /// Octets are left after the last field.
+    InvalidValue(Expected),
+    /// Octets are left after the last field; 65,535 stands for more, too.
     #[error("{0} octets left over")]
-    TrailingOctets(usize),
+    TrailingOctets(u16),
     /// Values are nested deeper than this decoder goes.
     #[error("nested too deep")]
     TooDeep,
     /// More elements than this decoder accepts.
     #[error("too many elements")]
     TooManyElements,
+}
+
+/// What was to be read, in the standard's words. Only with the feature `std`: where nobody reads them, words would fill the
+/// flash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Expected(#[cfg(any(feature = "std", test))] &'static str);
+
+impl Expected {
+    /// These words.
+    #[inline]
+    pub const fn new(_words: &'static str) -> Self {
+        Self(
+            #[cfg(any(feature = "std", test))]
+            _words,
+        )
+    }
+
+    /// The words; `field` without `std`.
+    pub const fn as_str(self) -> &'static str {
+        #[cfg(any(feature = "std", test))]
+        return self.0;
+        #[cfg(not(any(feature = "std", test)))]
+        "field"
+    }
+}
+
+impl From<&'static str> for Expected {
+    #[inline]
+    fn from(words: &'static str) -> Self {
+        Self::new(words)
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl DecodeErrorKind {
+    /// [`Self::Truncated`] by so many octets.
+    pub const fn truncated(missing: usize) -> Self {
+        Self::Truncated { missing: saturated(missing) }
+    }
+
+    /// [`Self::TrailingOctets`], so many.
+    pub const fn trailing(left: usize) -> Self {
+        Self::TrailingOctets(saturated(left))
+    }
+}
+
+const fn saturated(octets: usize) -> u16 {
+    if octets > 0xFFFF { 0xFFFF } else { octets as u16 }
 }

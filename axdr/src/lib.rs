@@ -41,7 +41,7 @@ pub use data::{Data, MAX_DEPTH};
 pub use datetime::{ClockStatus, Date, DateTime, DayOfMonth, Month, NotAnInstant, ParseDateTimeError, Time};
 pub use encode::{Array, Encode, Enum, FromData, TypeMismatch, VisibleString};
 pub use encoder::{BufferFull, Cursor, Encoder};
-pub use error::{DecodeError, DecodeErrorKind};
+pub use error::{DecodeError, DecodeErrorKind, Expected};
 pub use kind::DataKind;
 #[cfg(feature = "alloc")]
 pub use owned::{OwnedBitString, OwnedCompactArray, OwnedData};

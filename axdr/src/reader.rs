@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(0x00) => self.u8().map(|_| false),
             Some(0x01) => self.u8().map(|_| true),
-            Some(_) => Err(self.error(DecodeErrorKind::InvalidValue(field))),
+            Some(_) => Err(self.error(DecodeErrorKind::InvalidValue(field.into()))),
             None => Err(self.truncated(1)),
         }
     }
@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
     pub fn finish(&self) -> Result<(), DecodeError> {
         match self.remaining() {
             0 => Ok(()),
-            left => Err(self.error(DecodeErrorKind::TrailingOctets(left))),
+            left => Err(self.error(DecodeErrorKind::trailing(left))),
         }
     }
 
@@ -212,6 +212,6 @@ impl<'a> Reader<'a> {
 
     #[inline]
     const fn truncated(&self, needed: usize) -> DecodeError {
-        self.error(DecodeErrorKind::Truncated { missing: needed - self.remaining() })
+        self.error(DecodeErrorKind::truncated(needed - self.remaining()))
     }
 }

@@ -61,12 +61,14 @@ impl<'a> Rows<'a> {
                 let mut types = Reader::at(array.description(), start.offset() + 1);
                 let rows = array.len();
                 if rows > 0 && data::kind(&mut types, "row")? != DataKind::Structure {
-                    return Err(start.error(DecodeErrorKind::InvalidValue("row")));
+                    return Err(start.error(DecodeErrorKind::InvalidValue("row".into())));
                 }
                 let reader = Reader::at(contents, reader.offset() - contents.len());
                 Ok(Self { reader, types: types.rest(), cell_types: &[], rows, cells: 0 })
             }
-            kind => Err(start.error(DecodeErrorKind::UnknownTag { expected: "buffer", found: kind.tag() })),
+            kind => {
+                Err(start.error(DecodeErrorKind::UnknownTag { expected: "buffer".into(), found: kind.tag() }))
+            }
         }
     }
 
@@ -107,7 +109,9 @@ impl<'a> Rows<'a> {
             match self.reader.peek() {
                 Some(tag) if tag == DataKind::Structure.tag() => self.reader.u8()?,
                 Some(found) => {
-                    return Err(self.reader.error(DecodeErrorKind::UnknownTag { expected: "row", found }));
+                    return Err(self
+                        .reader
+                        .error(DecodeErrorKind::UnknownTag { expected: "row".into(), found }));
                 }
                 None => self.reader.u8()?,
             };

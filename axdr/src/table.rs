@@ -276,7 +276,8 @@ impl Table {
 
     /// Takes the next row, whatever is in it.
     fn push_row(&mut self, rows: &mut Rows<'_>) -> Result<(), DecodeError> {
-        let error = rows.error(DecodeErrorKind::InvalidValue("row: not as many cells as in the first one"));
+        let error =
+            rows.error(DecodeErrorKind::InvalidValue("row: not as many cells as in the first one".into()));
         let Some(row) = rows.next_row()? else { return Ok(()) };
         if row.len() != self.columns.len() {
             return Err(error);

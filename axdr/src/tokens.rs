@@ -58,7 +58,7 @@ impl<'a> Tokens<'a> {
         self.left = self.left.saturating_add(count);
         match self.left.checked_sub(self.reader.remaining()) {
             None | Some(0) => Ok(head(count)),
-            Some(missing) => Err(self.reader.error(DecodeErrorKind::Truncated { missing })),
+            Some(missing) => Err(self.reader.error(DecodeErrorKind::truncated(missing))),
         }
     }
 }

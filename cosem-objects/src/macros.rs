@@ -210,7 +210,7 @@ macro_rules! enumeration {
                     dlms_axdr::Data::Enum(code) => Self::from_code(code),
                     _ => None,
                 }
-                .ok_or(dlms_axdr::TypeMismatch { expected: $expected })
+                .ok_or(dlms_axdr::TypeMismatch::new($expected))
             }
         }
 
@@ -244,7 +244,7 @@ macro_rules! structure {
 
         impl dlms_axdr::FromData<'_> for $name {
             fn from_data(data: dlms_axdr::Data<'_>) -> Result<Self, dlms_axdr::TypeMismatch> {
-                let mismatch = dlms_axdr::TypeMismatch { expected: $expected };
+                let mismatch = dlms_axdr::TypeMismatch::new($expected);
                 let dlms_axdr::Data::Structure(fields) = data else { return Err(mismatch) };
                 if fields.len() != $count {
                     return Err(mismatch);

@@ -96,7 +96,7 @@ impl CaptureObjectDefinition {
 
 impl<'a> FromData<'a> for RangeDescriptor<'a> {
     fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
-        let mismatch = TypeMismatch { expected: "range-descriptor" };
+        let mismatch = TypeMismatch::new("range-descriptor");
         let Data::Structure(fields) = data else { return Err(mismatch) };
         if fields.len() != 4 {
             return Err(mismatch);

@@ -77,7 +77,7 @@ impl<T: AttributeType> AttributeType for ListOf<T> {
             Data::Array(elements) => {
                 Ok(List { elements: elements.iter(), left: elements.len(), element: PhantomData })
             }
-            _ => Err(TypeMismatch { expected: "array" }),
+            _ => Err(TypeMismatch::new("array")),
         }
     }
 }
@@ -96,7 +96,7 @@ impl AttributeType for Octets {
     fn decode(data: Data<'_>) -> Result<&[u8], TypeMismatch> {
         match data {
             Data::OctetString(octets) => Ok(octets),
-            _ => Err(TypeMismatch { expected: "octet-string" }),
+            _ => Err(TypeMismatch::new("octet-string")),
         }
     }
 }
@@ -107,7 +107,7 @@ impl AttributeType for Bits {
     fn decode(data: Data<'_>) -> Result<BitString<'_>, TypeMismatch> {
         match data {
             Data::BitString(bits) => Ok(bits),
-            _ => Err(TypeMismatch { expected: "bit-string" }),
+            _ => Err(TypeMismatch::new("bit-string")),
         }
     }
 }

@@ -201,7 +201,8 @@ impl<'o> Association<'o> {
             Ok(apdu) => return Ok(apdu::explain(&apdu).unwrap_or_default()),
             Err(error) => error,
         };
-        let is_length_of_date_time = error.kind == DecodeErrorKind::InvalidValue("length of date-time");
+        let is_length_of_date_time =
+            error.kind == DecodeErrorKind::InvalidValue("length of date-time".into());
         if !is_length_of_date_time {
             return Err(Problem::xdlms(octets, error));
         }

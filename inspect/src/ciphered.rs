@@ -127,7 +127,7 @@ impl Association<'_> {
             return Ok((content, None));
         }
         if declared < content.len() {
-            let kind = DecodeErrorKind::TrailingOctets(content.len() - declared);
+            let kind = DecodeErrorKind::trailing(content.len() - declared);
             let error = reader.error(kind);
             return Err(Problem::xdlms(apdu, dlms_axdr::DecodeError { offset: at + declared, ..error }));
         }

@@ -103,10 +103,10 @@ impl Problem {
     pub(crate) fn xdlms(apdu: &[u8], error: DecodeError) -> Self {
         let in_data = match error.kind {
             DecodeErrorKind::UnknownTag { expected, .. } => {
-                matches!(expected, "Data" | "TypeDescription" | "simple type")
+                matches!(expected.as_str(), "Data" | "TypeDescription" | "simple type")
             }
             DecodeErrorKind::TooDeep | DecodeErrorKind::TooManyElements => true,
-            DecodeErrorKind::InvalidValue(what) => what == "utf8-string",
+            DecodeErrorKind::InvalidValue(what) => what.as_str() == "utf8-string",
             _ => data_start(apdu).is_some_and(|start| error.offset >= start),
         };
         let is_left_over = matches!(error.kind, DecodeErrorKind::TrailingOctets(_));
@@ -168,7 +168,7 @@ fn decode(layer: Layer, error: DecodeError) -> Problem {
         DecodeErrorKind::Truncated { .. } => "truncated".into(),
         DecodeErrorKind::UnknownTag { found, .. } => format!("unknown-tag-0x{found:02x}"),
         DecodeErrorKind::InvalidLength(octet) => format!("invalid-length-0x{octet:02x}"),
-        DecodeErrorKind::InvalidValue(what) => format!("invalid-{}", what.replace(' ', "-")),
+        DecodeErrorKind::InvalidValue(what) => format!("invalid-{}", what.as_str().replace(' ', "-")),
         DecodeErrorKind::TrailingOctets(_) => "trailing-octets".into(),
         DecodeErrorKind::TooDeep => "nested-too-deep".into(),
         DecodeErrorKind::TooManyElements => "too-many-elements".into(),

@@ -235,7 +235,7 @@ impl AssociateResult {
             (_, 1) => Ok(Self::RejectedPermanent),
             (_, 2) => Ok(Self::RejectedTransient),
             (at, found) => {
-                Err(at.error(DecodeErrorKind::UnknownTag { expected: "association-result", found }))
+                Err(at.error(DecodeErrorKind::UnknownTag { expected: "association-result".into(), found }))
             }
         }
     }
@@ -252,7 +252,7 @@ impl Diagnostic {
             PROVIDER => Ok(Self::Provider(ProviderDiagnostic::from_code(read_code(&mut code)?.1))),
             found => {
                 let expected = "result-source-diagnostic";
-                Err(choice.error(DecodeErrorKind::UnknownTag { expected, found }))
+                Err(choice.error(DecodeErrorKind::UnknownTag { expected: expected.into(), found }))
             }
         }
     }
@@ -275,7 +275,7 @@ fn read_code<'a>(field: &mut Reader<'a>) -> Result<(Reader<'a>, u8), DecodeError
     field.finish()?;
     match u8::try_from(value) {
         Ok(code) => Ok((start, code)),
-        Err(_) => Err(start.error(DecodeErrorKind::InvalidValue("INTEGER"))),
+        Err(_) => Err(start.error(DecodeErrorKind::InvalidValue("INTEGER".into()))),
     }
 }
 
@@ -287,7 +287,7 @@ fn read_head_one_short(reader: &mut Reader<'_>, tag: u8) -> Result<(), DecodeErr
     if found == tag && length.checked_add(1) == Some(reader.remaining()) {
         return Ok(());
     }
-    Err(start.error(DecodeErrorKind::InvalidValue("length")))
+    Err(start.error(DecodeErrorKind::InvalidValue("length".into())))
 }
 
 const USER: u8 = ber::explicit(1);
@@ -429,11 +429,11 @@ mod tests {
         assert_eq!(aare.diagnostic, Diagnostic::User(UserDiagnostic::Unknown(0x63)));
         let error =
             Aare::from_octets(&hex("6117A109060760857405080101A203020103A305A103020100")).unwrap_err();
-        let kind = DecodeErrorKind::UnknownTag { expected: "association-result", found: 3 };
+        let kind = DecodeErrorKind::UnknownTag { expected: "association-result".into(), found: 3 };
         assert_eq!((error.offset, error.kind), (15, kind));
         let error =
             Aare::from_octets(&hex("6117A109060760857405080101A203020101A305A303020100")).unwrap_err();
-        let kind = DecodeErrorKind::UnknownTag { expected: "result-source-diagnostic", found: 0xA3 };
+        let kind = DecodeErrorKind::UnknownTag { expected: "result-source-diagnostic".into(), found: 0xA3 };
         assert_eq!((error.offset, error.kind), (20, kind));
     }
 

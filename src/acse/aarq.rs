@@ -129,7 +129,7 @@ impl<'a> AuthenticationValue<'a> {
             (BITSTRING, mut value) => Self::Bitstring(ber::read_bits(&mut value)?),
             (found, _) => {
                 let expected = "authentication-value";
-                return Err(choice.error(DecodeErrorKind::UnknownTag { expected, found }));
+                return Err(choice.error(DecodeErrorKind::UnknownTag { expected: expected.into(), found }));
             }
         };
         field.finish()?;
@@ -298,7 +298,7 @@ mod tests {
             let error = Aarq::from_octets(&hex(text)).unwrap_err();
             (error.offset, error.kind)
         };
-        let field = |found| DecodeErrorKind::UnknownTag { expected: "AARQ field", found };
+        let field = |found| DecodeErrorKind::UnknownTag { expected: "AARQ field".into(), found };
         assert_eq!(wrong("600FA109060760857405080101C1020700"), (13, field(0xC1)), "an unknown field");
         assert_eq!(wrong("600BA109060760857405080101BE00"), (13, DecodeErrorKind::TrailingOctets(2)));
         assert_eq!(wrong("6015A109060760857405080101A903020105A903020105"), (18, field(0xA9)), "twice");
@@ -308,11 +308,14 @@ mod tests {
             "out of order"
         );
         let expected = "application-context-name";
-        assert_eq!(wrong("6005BE03040101"), (2, DecodeErrorKind::UnknownTag { expected, found: 0xBE }));
+        assert_eq!(
+            wrong("6005BE03040101"),
+            (2, DecodeErrorKind::UnknownTag { expected: expected.into(), found: 0xBE })
+        );
         let expected = "authentication-value";
         assert_eq!(
             wrong("6011A109060760857405080101AC04A2020500"),
-            (15, DecodeErrorKind::UnknownTag { expected, found: 0xA2 })
+            (15, DecodeErrorKind::UnknownTag { expected: expected.into(), found: 0xA2 })
         );
         let bits = hex("6012A109060760857405080101AC05810305AAA0");
         let bits = Aarq::from_octets(&bits).unwrap().authentication_value.unwrap();

@@ -57,7 +57,7 @@ pub(super) fn content<'a>(
 /// Fails if a field is left: it is unknown, comes twice, or is not in its place.
 pub(super) fn finish(content: &Reader<'_>, expected: &'static str) -> Result<(), DecodeError> {
     match content.peek() {
-        Some(found) => Err(content.error(DecodeErrorKind::UnknownTag { expected, found })),
+        Some(found) => Err(content.error(DecodeErrorKind::UnknownTag { expected: expected.into(), found })),
         None => Ok(()),
     }
 }

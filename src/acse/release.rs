@@ -153,7 +153,7 @@ fn read<'a>(
 fn read_reason(content: &Reader<'_>) -> Result<u8, DecodeError> {
     match content.rest() {
         &[code] => Ok(code),
-        _ => Err(content.error(DecodeErrorKind::InvalidValue("release reason"))),
+        _ => Err(content.error(DecodeErrorKind::InvalidValue("release reason".into()))),
     }
 }
 
@@ -231,9 +231,9 @@ mod tests {
     #[test]
     fn what_is_wrong_and_where() {
         let error = ReleaseRequest::from_octets(&hex("620480020000")).unwrap_err();
-        assert_eq!((error.offset, error.kind), (4, DecodeErrorKind::InvalidValue("release reason")));
+        assert_eq!((error.offset, error.kind), (4, DecodeErrorKind::InvalidValue("release reason".into())));
         let error = ReleaseRequest::from_octets(&hex("6206800100810100")).unwrap_err();
-        let kind = DecodeErrorKind::UnknownTag { expected: "release field", found: 0x81 };
+        let kind = DecodeErrorKind::UnknownTag { expected: "release field".into(), found: 0x81 };
         assert_eq!((error.offset, error.kind), (5, kind));
     }
 

@@ -33,9 +33,10 @@ pub(super) fn returned_in_blocks(octets: &[u8]) -> Result<Event<'_>, DecodeError
         prefixes.iter().filter_map(|prefix| octets.strip_prefix(*prefix)).find(|data| is_data(data).is_ok());
     match data {
         Some(data) => Ok(Event::ActionDone { result: ActionResult::Success, value: Some(Ok(data)) }),
-        None => Err(is_data(octets)
-            .err()
-            .unwrap_or(DecodeError { offset: 0, kind: DecodeErrorKind::InvalidValue("return-parameters") })),
+        None => Err(is_data(octets).err().unwrap_or(DecodeError {
+            offset: 0,
+            kind: DecodeErrorKind::InvalidValue("return-parameters".into()),
+        })),
     }
 }
 

@@ -258,6 +258,6 @@ fn carried_title(reader: &mut Reader<'_>) -> Result<Option<SystemTitle>, DecodeE
         [] => Ok(None),
         octets => SystemTitle::try_from(octets)
             .map(Some)
-            .map_err(|_| at.error(DecodeErrorKind::InvalidValue("system-title"))),
+            .map_err(|_| at.error(DecodeErrorKind::InvalidValue("system-title".into()))),
     }
 }

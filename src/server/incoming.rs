@@ -85,7 +85,7 @@ impl IncomingRequest {
             count = descriptors.length()?;
             let at = values.clone();
             if values.length()? != count {
-                return Err(at.error(dlms_axdr::DecodeErrorKind::InvalidValue("count of values")));
+                return Err(at.error(dlms_axdr::DecodeErrorKind::InvalidValue("count of values".into())));
             }
         }
         let mut ahead = values.clone();

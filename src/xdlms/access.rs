@@ -277,11 +277,14 @@ mod tests {
         );
         let octets = hex("DA4000000100000100010404");
         let error = decode(&octets, AccessResponse::decode).unwrap_err();
-        let kind = DecodeErrorKind::UnknownTag { expected: "Access-Response-Specification", found: 4 };
+        let kind = DecodeErrorKind::UnknownTag { expected: "Access-Response-Specification".into(), found: 4 };
         assert_eq!((error.offset, error.kind), (10, kind));
         let octets = hex("DA400000010000010000");
         let error = decode(&octets, AccessResponse::decode).unwrap_err();
-        assert_eq!((error.offset, error.kind), (9, DecodeErrorKind::InvalidValue("number of results")));
+        assert_eq!(
+            (error.offset, error.kind),
+            (9, DecodeErrorKind::InvalidValue("number of results".into()))
+        );
     }
 
     proptest! {

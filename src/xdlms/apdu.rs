@@ -163,7 +163,7 @@ mod tests {
     fn unknown_tags_are_refused() {
         for tag in [0x00, 0x02, 0x30, 0xC6, 0xCE, 0xD6, 0xDE, 0xFF] {
             let error = Apdu::from_octets(&[tag, 0, 0]).unwrap_err();
-            let kind = DecodeErrorKind::UnknownTag { expected: "APDU", found: tag };
+            let kind = DecodeErrorKind::UnknownTag { expected: "APDU".into(), found: tag };
             assert_eq!((error.offset, error.kind), (0, kind));
         }
         assert!(Apdu::from_octets(&[]).is_err());

@@ -81,7 +81,11 @@ impl<'a> ResponseDataBlock<'a> {
             DATA_ACCESS_RESULT => {
                 DataBlockResult::DataAccessResult(DataAccessResult::from_code(reader.u8()?))
             }
-            found => return Err(choice.error(DecodeErrorKind::UnknownTag { expected: "DataBlock-G", found })),
+            found => {
+                return Err(
+                    choice.error(DecodeErrorKind::UnknownTag { expected: "DataBlock-G".into(), found })
+                );
+            }
         };
         Ok(Self { last, number, result })
     }

@@ -163,7 +163,7 @@ mod tests {
         round_trip!(Error, "0E010302", Error { service: 1, error: ServiceErrorGroup::Service(2) });
         round_trip!(Error, "0E050501", Error { service: 5, error: ServiceErrorGroup::Access(1) });
         let error = decode(&[0x0E, 1, 8, 0], Error::decode).unwrap_err();
-        let kind = DecodeErrorKind::UnknownTag { expected: "ServiceError", found: 8 };
+        let kind = DecodeErrorKind::UnknownTag { expected: "ServiceError".into(), found: 8 };
         assert_eq!((error.offset, error.kind), (2, kind));
     }
 

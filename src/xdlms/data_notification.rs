@@ -115,7 +115,7 @@ pub(super) fn decode_date_time(reader: &mut Reader<'_>) -> Result<Option<DateTim
     match reader.length()? {
         0 => Ok(None),
         12 => reader.array().map(DateTime).map(Some),
-        _ => Err(start.error(DecodeErrorKind::InvalidValue("length of date-time"))),
+        _ => Err(start.error(DecodeErrorKind::InvalidValue("length of date-time".into()))),
     }
 }
 
@@ -180,7 +180,10 @@ mod tests {
     fn a_tagged_date_time_needs_lenience() {
         let octets = hex("0F00000000090C07E10A1405032B1EFF8000000600001391");
         let error = decode(&octets, DataNotification::decode).unwrap_err();
-        assert_eq!((error.offset, error.kind), (5, DecodeErrorKind::InvalidValue("length of date-time")));
+        assert_eq!(
+            (error.offset, error.kind),
+            (5, DecodeErrorKind::InvalidValue("length of date-time".into()))
+        );
         let notification = decode(&octets, DataNotification::decode_lenient).unwrap();
         assert_eq!(notification.body, Data::DoubleLongUnsigned(5009));
         assert_eq!(notification.date_time.unwrap().0[..4], [0x07, 0xE1, 0x0A, 0x14]);

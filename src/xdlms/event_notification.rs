@@ -55,11 +55,11 @@ fn decode_time(reader: &mut Reader<'_>) -> Result<Option<DateTime>, DecodeError>
     match reader.u8()? {
         0x00 => return Ok(None),
         0x01 | 0x09 => {}
-        _ => return Err(start.error(DecodeErrorKind::InvalidValue("time"))),
+        _ => return Err(start.error(DecodeErrorKind::InvalidValue("time".into()))),
     }
     let start = reader.clone();
     if reader.length()? != 12 {
-        return Err(start.error(DecodeErrorKind::InvalidValue("length of time")));
+        return Err(start.error(DecodeErrorKind::InvalidValue("length of time".into())));
     }
     reader.array().map(DateTime).map(Some)
 }
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(decode(&tagged, EventNotification::decode), Ok(timed));
         let short = hex("C2010B07E50603040E091700FFC40000030100010800FF020600001391");
         let error = decode(&short, EventNotification::decode).unwrap_err();
-        assert_eq!((error.offset, error.kind), (2, DecodeErrorKind::InvalidValue("length of time")));
+        assert_eq!((error.offset, error.kind), (2, DecodeErrorKind::InvalidValue("length of time".into())));
     }
 
     proptest! {

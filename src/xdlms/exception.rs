@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn unknown_numbers_are_refused() {
         let error = decode(&[0xD8, 3, 1], ExceptionResponse::decode).unwrap_err();
-        let kind = DecodeErrorKind::UnknownTag { expected: "state-error", found: 3 };
+        let kind = DecodeErrorKind::UnknownTag { expected: "state-error".into(), found: 3 };
         assert_eq!((error.offset, error.kind), (1, kind));
         let error = decode(&[0xD8, 1, 7], ExceptionResponse::decode).unwrap_err();
-        let kind = DecodeErrorKind::UnknownTag { expected: "service-error", found: 7 };
+        let kind = DecodeErrorKind::UnknownTag { expected: "service-error".into(), found: 7 };
         assert_eq!((error.offset, error.kind), (2, kind));
     }
 

@@ -493,11 +493,11 @@ mod tests {
     #[test]
     fn what_is_wrong_and_where() {
         for (octets, offset, kind) in [
-            ("C004C1", 1, DecodeErrorKind::UnknownTag { expected: "Get-Request", found: 4 }),
-            ("C101C1", 0, DecodeErrorKind::UnknownTag { expected: "get-request", found: 0xC1 }),
-            ("C003C100", 3, DecodeErrorKind::InvalidValue("empty list")),
-            ("C003C184FFFFFFFF0001", 8, DecodeErrorKind::Truncated { missing: 0xFFFF_FFFF - 2 }),
-            ("C001C1000100002B0100FF0202", 12, DecodeErrorKind::InvalidValue("access-selection")),
+            ("C004C1", 1, DecodeErrorKind::UnknownTag { expected: "Get-Request".into(), found: 4 }),
+            ("C101C1", 0, DecodeErrorKind::UnknownTag { expected: "get-request".into(), found: 0xC1 }),
+            ("C003C100", 3, DecodeErrorKind::InvalidValue("empty list".into())),
+            ("C003C184FFFFFFFF0001", 8, DecodeErrorKind::Truncated { missing: 0xFFFF }),
+            ("C001C1000100002B0100FF0202", 12, DecodeErrorKind::InvalidValue("access-selection".into())),
             ("C001C1000100002B0100FF020000", 13, DecodeErrorKind::TrailingOctets(1)),
         ] {
             let octets = hex(octets);
@@ -506,7 +506,7 @@ mod tests {
         }
         let octets = hex("C401C102");
         let error = decode(&octets, GetResponse::decode).unwrap_err();
-        let kind = DecodeErrorKind::UnknownTag { expected: "Get-Data-Result", found: 2 };
+        let kind = DecodeErrorKind::UnknownTag { expected: "Get-Data-Result".into(), found: 2 };
         assert_eq!((error.offset, error.kind), (3, kind));
     }
 

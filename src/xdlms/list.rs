@@ -63,7 +63,7 @@ impl<'a, T: Element<'a>> List<'a, T> {
         let count = reader.length()?;
         // Every element takes an octet at least.
         if count > reader.remaining() {
-            return Err(reader.error(DecodeErrorKind::Truncated { missing: count - reader.remaining() }));
+            return Err(reader.error(DecodeErrorKind::truncated(count - reader.remaining())));
         }
         let octets = reader.rest();
         for _ in 0..count {
@@ -78,7 +78,7 @@ impl<'a, T: Element<'a>> List<'a, T> {
     /// # Errors
     /// As [`List::decode`], or it is empty; `expected` names it then.
     pub fn decode_non_empty(reader: &mut Reader<'a>, expected: &'static str) -> Result<Self, DecodeError> {
-        let empty = reader.error(DecodeErrorKind::InvalidValue(expected));
+        let empty = reader.error(DecodeErrorKind::InvalidValue(expected.into()));
         Self::decode(reader).and_then(|list| if list.is_empty() { Err(empty) } else { Ok(list) })
     }
 
@@ -91,7 +91,7 @@ impl<'a, T: Element<'a>> List<'a, T> {
         count: usize,
         expected: &'static str,
     ) -> Result<Self, DecodeError> {
-        let other_count = reader.error(DecodeErrorKind::InvalidValue(expected));
+        let other_count = reader.error(DecodeErrorKind::InvalidValue(expected.into()));
         Self::decode(reader).and_then(|list| if list.len() == count { Ok(list) } else { Err(other_count) })
     }
 

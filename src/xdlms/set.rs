@@ -408,7 +408,10 @@ mod tests {
         );
         let fewer = hex("C104C10200010000800000FF020000010000800100FF020001090401020304");
         let error = decode(&fewer, SetRequest::decode).unwrap_err();
-        assert_eq!((error.offset, error.kind), (24, DecodeErrorKind::InvalidValue("number of values")));
+        assert_eq!(
+            (error.offset, error.kind),
+            (24, DecodeErrorKind::InvalidValue("number of values".into()))
+        );
     }
 
     #[test]

@@ -61,12 +61,12 @@ pub(super) fn expect(reader: &mut Reader<'_>, tag: u8) -> Result<(), DecodeError
         found if found == tag => Ok(()),
         found => {
             let expected = apdu_name(tag).unwrap_or("APDU");
-            Err(start.error(DecodeErrorKind::UnknownTag { expected, found }))
+            Err(start.error(DecodeErrorKind::UnknownTag { expected: expected.into(), found }))
         }
     }
 }
 
 /// An error at `choice`, whose octet is none of the choices of `expected`.
 pub(super) fn unknown(choice: &Reader<'_>, expected: &'static str, found: u8) -> DecodeError {
-    choice.error(DecodeErrorKind::UnknownTag { expected, found })
+    choice.error(DecodeErrorKind::UnknownTag { expected: expected.into(), found })
 }

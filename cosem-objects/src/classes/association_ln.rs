@@ -350,7 +350,7 @@ fn entries<'a>(
 
 impl<'a> FromData<'a> for ObjectListElement<'a> {
     fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
-        let mismatch = TypeMismatch { expected: "object-list-element" };
+        let mismatch = TypeMismatch::new("object-list-element");
         let Data::Structure(fields) = data else { return Err(mismatch) };
         let mut fields = fields.iter();
         let mut next = || fields.next().ok_or(mismatch);
@@ -408,10 +408,8 @@ impl FromData<'_> for XdlmsContextInfo {
             i8,
             Data<'_>,
         ) = FromData::from_data(data)?;
-        let conformance = conformance
-            .octets()
-            .try_into()
-            .map_err(|_| TypeMismatch { expected: "conformance block of 24 bits" })?;
+        let conformance =
+            conformance.octets().try_into().map_err(|_| TypeMismatch::new("conformance block of 24 bits"))?;
         Ok(Self { conformance, max_receive_pdu_size, max_send_pdu_size })
     }
 }
@@ -433,7 +431,7 @@ fn encode_name(kind: u8, id: u8, as_structure: bool, encoder: &mut Encoder<'_>) 
 
 /// The last arc of a name in either form.
 fn decode_name(kind: u8, data: Data<'_>) -> Result<u8, TypeMismatch> {
-    let mismatch = TypeMismatch { expected: "name with the object identifier 2.16.756.5.8" };
+    let mismatch = TypeMismatch::new("name with the object identifier 2.16.756.5.8");
     match data {
         Data::OctetString(&[0x60, 0x85, 0x74, 0x05, 0x08, found, id]) if found == kind => Ok(id),
         Data::Structure(_) => match <(u8, u8, u16, u8, u8, u8, u8)>::from_data(data)? {
@@ -466,7 +464,7 @@ impl FromData<'_> for User {
     fn from_data(data: Data<'_>) -> Result<Self, TypeMismatch> {
         let (id, VisibleString(name)) = FromData::from_data(data)?;
         let name = OctetString::from_slice(name)
-            .map_err(|_| TypeMismatch { expected: "user name of at most 32 characters" })?;
+            .map_err(|_| TypeMismatch::new("user name of at most 32 characters"))?;
         Ok(Self { id, name })
     }
 }

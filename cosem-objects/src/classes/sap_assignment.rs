@@ -59,7 +59,7 @@ impl FromData<'_> for SapEntry {
     fn from_data(data: Data<'_>) -> Result<Self, TypeMismatch> {
         let (sap, name): (u16, &[u8]) = FromData::from_data(data)?;
         let logical_device_name = OctetString::from_slice(name)
-            .map_err(|_| TypeMismatch { expected: "logical device name of at most 32 octets" })?;
+            .map_err(|_| TypeMismatch::new("logical device name of at most 32 octets"))?;
         Ok(Self { sap, logical_device_name })
     }
 }

@@ -33,10 +33,8 @@ impl<B: AsRef<[u8]>> ScriptTable<B> {
         };
         match well_formed {
             true => Ok(table),
-            false => {
-                Err(Reader::new(table.scripts.as_ref())
-                    .error(DecodeErrorKind::InvalidValue("array of scripts")))
-            }
+            false => Err(Reader::new(table.scripts.as_ref())
+                .error(DecodeErrorKind::InvalidValue("array of scripts".into()))),
         }
     }
 
@@ -51,14 +49,14 @@ fn decode_script(script: Data<'_>) -> Result<(u16, Sequence<'_>), TypeMismatch> 
     let (identifier, actions): (u16, Data<'_>) = FromData::from_data(script)?;
     match actions {
         Data::Array(actions) => Ok((identifier, actions)),
-        _ => Err(TypeMismatch { expected: "array" }),
+        _ => Err(TypeMismatch::new("array")),
     }
 }
 
 fn decode_action(action: Data<'_>) -> Result<ScriptAction<'_>, TypeMismatch> {
     let (Enum(service), class_id, logical_name, index, parameter): (Enum, u16, LogicalName, i8, Data<'_>) =
         FromData::from_data(action)?;
-    let service = ScriptService::from_code(service).ok_or(TypeMismatch { expected: "script-service" })?;
+    let service = ScriptService::from_code(service).ok_or(TypeMismatch::new("script-service"))?;
     Ok(ScriptAction { service, class_id, logical_name, index, parameter })
 }
 

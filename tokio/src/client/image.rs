@@ -237,7 +237,7 @@ impl<P: CryptoProvider> Client<P> {
         let info = dlms::xdlms::AttributeDescriptor::from(Class::IMAGE_TO_ACTIVATE_INFO.of(transfer.object));
         let info = self.get(info).await?;
         let Data::Array(images) = info.data() else {
-            return Err(dlms_axdr::TypeMismatch { expected: "image-to-activate-info" }.into());
+            return Err(dlms_axdr::TypeMismatch::new("image-to-activate-info").into());
         };
         let is_ours = images.iter().any(|image| {
             let Data::Structure(fields) = image else { return false };

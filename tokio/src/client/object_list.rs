@@ -51,7 +51,7 @@ impl<P: CryptoProvider> Client<P> {
         self.fetch(AssociationLn::OBJECT_LIST.of(CURRENT_ASSOCIATION).into()).await?;
         let data = Data::from_octets(&self.value)?;
         let Data::Array(elements) = data else {
-            return Err(dlms_axdr::TypeMismatch { expected: "object-list" }.into());
+            return Err(dlms_axdr::TypeMismatch::new("object-list").into());
         };
         elements
             .iter()

@@ -177,7 +177,7 @@ impl<P: CryptoProvider> Profile<'_, P> {
             let mut reader = Reader::new(self.unread());
             match Data::decode(&mut reader) {
                 Ok(Data::Structure(_)) => break reader.offset(),
-                Ok(_) => return Err(dlms_axdr::TypeMismatch { expected: "structure" }.into()),
+                Ok(_) => return Err(dlms_axdr::TypeMismatch::new("structure").into()),
                 Err(error) if is_cut(error.kind) && !self.complete => self.more().await?,
                 Err(error) => return Err(error.into()),
             }
@@ -207,7 +207,7 @@ impl<P: CryptoProvider> Profile<'_, P> {
                     return Ok(());
                 }
                 Ok((COMPACT_ARRAY, _)) => return self.expand().await,
-                Ok(_) => return Err(dlms_axdr::TypeMismatch { expected: "array" }.into()),
+                Ok(_) => return Err(dlms_axdr::TypeMismatch::new("array").into()),
                 Err(error) if is_cut(error.kind) && !self.complete => self.more().await?,
                 Err(error) => return Err(error.into()),
             }
@@ -224,7 +224,7 @@ impl<P: CryptoProvider> Profile<'_, P> {
             self.complete = self.client.next_piece().await?;
         }
         let Data::CompactArray(rows) = Data::from_octets(&self.client.value)? else {
-            return Err(dlms_axdr::TypeMismatch { expected: "compact-array" }.into());
+            return Err(dlms_axdr::TypeMismatch::new("compact-array").into());
         };
         let mut octets = Vec::new();
         for row in rows.iter() {
@@ -258,7 +258,7 @@ impl<P: CryptoProvider> Profile<'_, P> {
         match self.unread().len() {
             0 => Ok(()),
             left => {
-                let kind = DecodeErrorKind::TrailingOctets(left);
+                let kind = DecodeErrorKind::trailing(left);
                 Err(dlms_axdr::DecodeError { offset: self.start, kind }.into())
             }
         }

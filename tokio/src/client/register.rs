@@ -63,6 +63,6 @@ impl<P: CryptoProvider> RemoteRegister<'_, P> {
         let scaler_unit = scaler_unit.map_err(Error::DataAccess)?;
         let scaler_unit = ScalerUnit::from_data(scaler_unit.data())?;
         let value = value.map_err(Error::DataAccess)?;
-        Ok(scaler_unit.apply(value.data()).ok_or(TypeMismatch { expected: "number" })?)
+        Ok(scaler_unit.apply(value.data()).ok_or(TypeMismatch::new("number"))?)
     }
 }
