@@ -9,20 +9,23 @@ use cosem_objects::{
     AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit,
     Unit,
 };
-use dlms::SecurityContext;
 use dlms::client::{ActionItem, Client, ClientConfig, Environment, Event, SetItem};
-use dlms::server::{AssociationConfig, Host, Session};
+use dlms::server::{self, AssociationConfig, Host, Session};
 use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
+use dlms::{Accepted, KeyClass, KeyPairs, PublicKeys, SecurityContext};
 use dlms_axdr::Data;
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, RustCrypto, Secret,
-    SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Curve, KeyUsage, KnownPeer,
+    PrivateKey, Protection, PublicKeyProvider, RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite,
+    StorageError, SystemTitle,
 };
 
 #[global_allocator]
 static ALLOCATOR: AllocDisabler = AllocDisabler;
 
+const CLIENT: &[u8; 8] = b"HES\0\0\0\0\x02";
+const METER: &[u8; 8] = b"ABC\0\0\0\0\x01";
 const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
 const TEXT: LogicalName = LogicalName::new(0, 0, 128, 0, 0, 255);
 const PROFILE: LogicalName = LogicalName::new(1, 0, 99, 1, 0, 255);
@@ -102,19 +105,22 @@ struct Tally {
     set: usize,
     invoked: usize,
     released: bool,
+    violation: Option<server::Event>,
 }
 
 /// Both ends, with all their buffers.
 struct Bench<'b> {
-    client: Client<Provider, [u8; 512]>,
+    client: Client<Provider, [u8; 1024]>,
     keys: SecurityContext<Provider>,
     provider: &'b Provider,
     meter: Meter,
     associations: [AssociationConfig; 1],
     meter_keys: [SecurityContext<Provider>; 1],
-    session: Session<Provider, [u8; 512]>,
-    request: [u8; 512],
-    response: [u8; 512],
+    session: Session<Provider, [u8; 1024]>,
+    request: [u8; 1024],
+    response: [u8; 1024],
+    pairs: [[KeyPairs; 1]; 2],
+    peers: [KnownPeer; 2],
     tally: Tally,
 }
 
@@ -122,17 +128,18 @@ impl Bench<'_> {
     fn request(
         &mut self,
         request: impl FnOnce(
-            &mut Client<Provider, [u8; 512]>,
+            &mut Client<Provider, [u8; 1024]>,
             &mut Environment<'_, Provider>,
             &mut [u8],
         ) -> Result<core::ops::Range<usize>, dlms::client::ClientError>,
     ) {
+        let [client_pairs, meter_pairs] = &mut self.pairs;
         let mut env = Environment {
             provider: self.provider,
             counters: &mut Counters,
             security: Some(&mut self.keys),
             key_ring: None,
-            public_keys: None,
+            public_keys: Some(PublicKeys { provider: self.provider, own: client_pairs, peers: &self.peers }),
             manufacturer: None,
             now: Duration::ZERO,
         };
@@ -140,13 +147,17 @@ impl Bench<'_> {
         while let Some(range) = next.take() {
             let mut host = Host {
                 device: &mut self.meter,
-                system_title: SystemTitle::from_octets(*b"ABC\0\0\0\0\x01"),
+                system_title: SystemTitle::from_octets(*METER),
                 associations: &mut self.associations,
                 security: &mut self.meter_keys,
                 provider: self.provider,
                 counters: &mut Counters,
                 key_rings: &mut [],
-                public_keys: None,
+                public_keys: Some(PublicKeys {
+                    provider: self.provider,
+                    own: meter_pairs,
+                    peers: &self.peers,
+                }),
                 manufacturer: None,
                 scratch: &mut [0; 64],
             };
@@ -154,7 +165,11 @@ impl Bench<'_> {
                 .session
                 .handle_apdu(&mut host, Duration::ZERO, &mut self.request[range], &mut self.response)
                 .unwrap();
-            while self.session.poll_event().is_some() {}
+            while let Some(event) = self.session.poll_event() {
+                if matches!(event, server::Event::SecurityViolation { .. }) {
+                    self.tally.violation = Some(event);
+                }
+            }
             let reaction =
                 self.client.handle_apdu(&mut env, &mut self.response[answer], &mut self.request).unwrap();
             next = reaction.transmit;
@@ -189,17 +204,8 @@ fn keys(provider: &Provider, suite: SecuritySuite, title: &[u8; 8]) -> SecurityC
     .unwrap()
 }
 
-fn bench(provider: &Provider, suite: SecuritySuite) -> Bench<'_> {
-    let energy = CaptureObjectDefinition::new(3, ENERGY, 2);
-    let mut meter = Meter {
-        energy: Register::new(ENERGY, 5009, ScalerUnit { scaler: 0, unit: Unit::ActiveEnergyWattHour }),
-        text: DataObject::new(TEXT, OctetString::new()),
-        profile: ProfileGeneric::new(PROFILE, RowRing::new(), &[energy], 900, ROWS as u32).unwrap(),
-    };
-    for row in 0..ROWS as u8 {
-        cosem_objects::behaviour::Profile::store(&mut meter.profile, &[2, 1, 6, 0, 0, 0, row]).unwrap();
-    }
-    let association = AssociationConfig {
+fn association() -> AssociationConfig {
+    AssociationConfig {
         client_sap: 1,
         ciphered: true,
         mechanism: AuthenticationMechanism::Gmac,
@@ -212,19 +218,105 @@ fn bench(provider: &Provider, suite: SecuritySuite) -> Bench<'_> {
         accepted: dlms::Accepted::default(),
         notifications: dlms::Envelope::GLOBAL,
         accept_shared_counter: false,
+    }
+}
+
+/// A signature pair and a key agreement pair; suite 0 has none and gets those of suite 1.
+fn private_key(suite: SecuritySuite, title: &[u8; 8], usage: KeyUsage) -> PrivateKey {
+    let curve = suite.curve().unwrap_or(Curve::P256);
+    let mut scalar = [usage as u8 + 1; 48];
+    scalar[..8].copy_from_slice(title);
+    PrivateKey::new(curve, &scalar[..curve.coordinate_len()]).unwrap()
+}
+
+fn pairs(suite: SecuritySuite, title: &[u8; 8]) -> KeyPairs {
+    KeyUsage::ALL
+        .into_iter()
+        .fold(KeyPairs::new(), |pairs, usage| pairs.with(usage, private_key(suite, title, usage)))
+}
+
+fn known(provider: &Provider, suite: SecuritySuite, title: &[u8; 8]) -> KnownPeer {
+    let keys = KeyUsage::ALL.map(|usage| provider.public_key(&private_key(suite, title, usage)).ok());
+    KnownPeer { title: SystemTitle::from_octets(*title), keys }
+}
+
+fn bench<'b>(
+    provider: &'b Provider,
+    suite: SecuritySuite,
+    association: AssociationConfig,
+    client: ClientConfig,
+) -> Bench<'b> {
+    let energy = CaptureObjectDefinition::new(3, ENERGY, 2);
+    let mut meter = Meter {
+        energy: Register::new(ENERGY, 5009, ScalerUnit { scaler: 0, unit: Unit::ActiveEnergyWattHour }),
+        text: DataObject::new(TEXT, OctetString::new()),
+        profile: ProfileGeneric::new(PROFILE, RowRing::new(), &[energy], 900, ROWS as u32).unwrap(),
     };
-    let client = ClientConfig { max_receive_pdu_size: 200, dedicated_key: true, ..ClientConfig::hls_gmac() };
+    for row in 0..ROWS as u8 {
+        cosem_objects::behaviour::Profile::store(&mut meter.profile, &[2, 1, 6, 0, 0, 0, row]).unwrap();
+    }
     Bench {
-        client: Client::new(client, [0; 512]),
-        keys: keys(provider, suite, b"HES\0\0\0\0\x02"),
+        client: Client::new(client, [0; 1024]),
+        keys: keys(provider, suite, CLIENT),
         provider,
         meter,
         associations: [association],
-        meter_keys: [keys(provider, suite, b"ABC\0\0\0\0\x01")],
-        session: Session::new(1, [0; 512]),
-        request: [0; 512],
-        response: [0; 512],
+        meter_keys: [keys(provider, suite, METER)],
+        session: Session::new(1, [0; 1024]),
+        request: [0; 1024],
+        response: [0; 1024],
+        pairs: [[pairs(suite, CLIENT)], [pairs(suite, METER)]],
+        peers: [CLIENT, METER].map(|title| known(provider, suite, title)),
         tally: Tally::default(),
+    }
+}
+
+fn whole_life(bench: &mut Bench<'_>) {
+    let text = [7; 300];
+    assert_no_alloc(|| {
+        bench.request(|client, env, out| client.associate(env, out));
+        for (class_id, name) in [(3, ENERGY), (7, PROFILE), (1, TEXT)] {
+            let attribute = AttributeDescriptor::new(class_id, name, 2);
+            bench.request(|client, env, out| client.get(env, attribute.into(), out));
+        }
+        let value = Data::OctetString(&text);
+        let target = AttributeDescriptor::new(1, TEXT, 2);
+        bench.request(|client, env, out| client.set(env, SetItem::new(target, &value), out));
+        bench.request(|client, env, out| client.get(env, target.into(), out));
+        let reset = MethodDescriptor::new(3, ENERGY, 1);
+        bench.request(|client, env, out| client.action(env, ActionItem::new(reset, &0i8), out));
+        bench.request(|client, env, out| client.release(env, out));
+    });
+}
+
+/// Mechanism 7, and each APDU signed and ciphered under a key of its own that both sides agree on.
+#[test]
+fn a_signed_association_needs_no_allocator() {
+    for suite in [SecuritySuite::Suite1, SecuritySuite::Suite2] {
+        for key in [KeyClass::Global, KeyClass::OnePassDiffieHellman, KeyClass::StaticUnifiedModel] {
+            let provider: Provider = RustCrypto::new(random);
+            let policy = Protection::AUTHENTICATED_ENCRYPTED | Protection::SIGNED;
+            let mechanism = AuthenticationMechanism::Ecdsa;
+            let association = AssociationConfig {
+                mechanism,
+                policy,
+                accepted: Accepted::all() - Accepted::RESTARTING_COUNTERS,
+                max_receive_pdu_size: 800,
+                ..association()
+            };
+            let client = ClientConfig {
+                mechanism,
+                policy,
+                general_ciphering: Some(key),
+                max_receive_pdu_size: 800,
+                ..ClientConfig::hls_gmac()
+            };
+            let mut bench = bench(&provider, suite, association, client);
+            whole_life(&mut bench);
+            let tally = &bench.tally;
+            assert!(tally.associated && tally.released, "{suite:?} {key:?} {tally:?}");
+            assert_eq!((tally.values, tally.set, tally.invoked), (4, 1, 1), "{suite:?} {key:?} {tally:?}");
+        }
     }
 }
 
@@ -232,22 +324,10 @@ fn bench(provider: &Provider, suite: SecuritySuite) -> Bench<'_> {
 fn a_ciphered_association_needs_no_allocator() {
     for suite in SecuritySuite::ALL {
         let provider: Provider = RustCrypto::new(random);
-        let mut bench = bench(&provider, suite);
-        let text = [7; 300];
-        assert_no_alloc(|| {
-            bench.request(|client, env, out| client.associate(env, out));
-            for (class_id, name) in [(3, ENERGY), (7, PROFILE), (1, TEXT)] {
-                let attribute = AttributeDescriptor::new(class_id, name, 2);
-                bench.request(|client, env, out| client.get(env, attribute.into(), out));
-            }
-            let value = Data::OctetString(&text);
-            let target = AttributeDescriptor::new(1, TEXT, 2);
-            bench.request(|client, env, out| client.set(env, SetItem::new(target, &value), out));
-            bench.request(|client, env, out| client.get(env, target.into(), out));
-            let reset = MethodDescriptor::new(3, ENERGY, 1);
-            bench.request(|client, env, out| client.action(env, ActionItem::new(reset, &0i8), out));
-            bench.request(|client, env, out| client.release(env, out));
-        });
+        let client =
+            ClientConfig { max_receive_pdu_size: 200, dedicated_key: true, ..ClientConfig::hls_gmac() };
+        let mut bench = bench(&provider, suite, association(), client);
+        whole_life(&mut bench);
         let tally = &bench.tally;
         assert!(tally.associated && tally.released, "{tally:?}");
         assert_eq!((tally.values, tally.set, tally.invoked), (4, 1, 1));
