@@ -53,7 +53,7 @@ pub use store::{CertificateEntity, CertificateId, CertificateStore, StoredCertif
 pub use time::{CertificateTime, Validity};
 pub use verify::{Authorities, Authority, Expectation, MAX_AUTHORITIES};
 
-use crate::{Curve, KeyUsage, PublicKey, Signature, SystemTitle};
+use crate::{Curve, KeyUsage, PublicKey, SecurityError, Signature, SystemTitle};
 use extensions::Extensions;
 use name::context;
 use read::{Reader, Result, exactly, is_next, offset, offset_in, read, value, within};
@@ -105,6 +105,24 @@ impl From<KeyUsage> for CertificateType {
             KeyUsage::Tls => Self::Tls,
         }
     }
+}
+
+/// Reads a public key out of its SubjectPublicKeyInfo, as files have it.
+///
+/// # Errors
+/// [`CertificateError`] says at which octet it is no point on P-256 or P-384.
+pub fn read_public_key(der: &[u8]) -> Result<PublicKey> {
+    exactly(der, Certificate::MAX_LENGTH, read::public_key)
+}
+
+/// Writes the SubjectPublicKeyInfo of a public key to the end of `buffer`; 128 octets are enough.
+///
+/// # Errors
+/// [`SecurityError::BufferTooSmall`].
+pub fn write_public_key<'b>(key: &PublicKey, buffer: &'b mut [u8]) -> Result<&'b [u8], SecurityError> {
+    let mut writer = write::Writer::new(buffer);
+    writer.public_key(key);
+    writer.finish().map(|place| buffer.get(place).unwrap_or_default())
 }
 
 /// A certificate that keeps to the profile. Its signature was not looked at.

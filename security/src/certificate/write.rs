@@ -143,7 +143,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     /// [`SecurityError::BufferTooSmall`].
-    fn finish(self) -> Result<Range<usize>, SecurityError> {
+    pub(super) fn finish(self) -> Result<Range<usize>, SecurityError> {
         if self.missing > 0 {
             return Err(SecurityError::BufferTooSmall {
                 needed: self.written(),
