@@ -1,9 +1,6 @@
 //! Stores of certificates, in memory and on a flash whose power is cut between any two writes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-#[path = "common/ecc.rs"]
-mod ecc;
-
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -15,10 +12,13 @@ use dlms_security::certificate::{
     CertificateType, FlashCertificates, MemoryCertificates, NewCertificate, StoredCertificate, Subject,
     Validity,
 };
-use dlms_security::{Curve, KeyUsage, KnownPeer, PrivateKey, PublicKeyProvider, SecurityError, SystemTitle};
+use dlms_security::{
+    Curve, KeyUsage, KnownPeer, NoRandom, PrivateKey, PublicKeyProvider, RustCrypto, SecurityError,
+    SystemTitle,
+};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 
-use ecc::Ecc;
+const ECC: RustCrypto<NoRandom> = RustCrypto::new(NoRandom);
 
 const METER: SystemTitle = SystemTitle::from_octets(*b"MMM\0\0\xBC\x61\x4E");
 const CLIENT: SystemTitle = SystemTitle::from_octets(*b"HES\0\0\0\0\x01");
@@ -34,12 +34,12 @@ fn issue(serial: u8, subject: Subject<'_>, own: u8, issuer: Option<(&[u8], u8)>)
         serial_number: &[serial],
         validity: Validity { not_before, not_after },
         subject,
-        public_key: Ecc.public_key(&key(own)).unwrap(),
+        public_key: ECC.public_key(&key(own)).unwrap(),
     };
     let parsed = issuer.map(|(der, _)| Certificate::from_der(der).unwrap());
     let mut buffer = [0; 1024];
     let signer = key(issuer.map_or(own, |(_, signer)| signer));
-    new.issue(&Ecc, parsed.as_ref(), &signer, &mut buffer).unwrap().to_vec()
+    new.issue(&ECC, parsed.as_ref(), &signer, &mut buffer).unwrap().to_vec()
 }
 
 /// A root, an authority below it, and what they issued.
@@ -72,7 +72,7 @@ static ISSUED: LazyLock<Issued> = LazyLock::new(|| {
 });
 
 fn own() -> KnownPeer {
-    let public = |seed| Some(Ecc.public_key(&key(seed)).unwrap());
+    let public = |seed| Some(ECC.public_key(&key(seed)).unwrap());
     KnownPeer { title: METER, keys: [public(3), public(4), None] }
 }
 
@@ -85,7 +85,7 @@ fn anchor(der: &[u8]) -> StoredCertificate<'_> {
 }
 
 fn import(store: &dyn CertificateStore, der: &[u8]) -> Result<CertificateEntity, SecurityError> {
-    store.import(&Ecc, &own(), der).map(|(entity, _)| entity)
+    store.import(&ECC, &own(), der).map(|(entity, _)| entity)
 }
 
 fn contents(store: &dyn CertificateStore) -> BTreeSet<Vec<u8>> {
@@ -129,7 +129,7 @@ fn behaves(store: &dyn CertificateStore, set_time: &dyn Fn(Option<CertificateTim
     assert_eq!(contents(store).len(), 5);
 
     // A renewed certificate takes the place of the old one.
-    let public = |seed| Some(Ecc.public_key(&key(seed)).unwrap());
+    let public = |seed| Some(ECC.public_key(&key(seed)).unwrap());
     assert_eq!(store.public_key(CLIENT, KeyUsage::DigitalSignature), public(5));
     assert_eq!(import(store, &issued.renewed), Ok(CertificateEntity::Client));
     assert_eq!(store.public_key(CLIENT, KeyUsage::DigitalSignature), public(6));
@@ -140,10 +140,10 @@ fn behaves(store: &dyn CertificateStore, set_time: &dyn Fn(Option<CertificateTim
     // Out of its validity a key is not given; without a clock it is.
     set_time(CertificateTime::from_date(2028, 1, 1));
     assert_eq!(store.public_key(CLIENT, KeyUsage::DigitalSignature), None);
-    assert_eq!(store.certified_key(&Ecc, &issued.client, CLIENT, KeyUsage::DigitalSignature), None);
+    assert_eq!(store.certified_key(&ECC, &issued.client, CLIENT, KeyUsage::DigitalSignature), None);
     set_time(CertificateTime::from_date(2026, 6, 1));
     assert_eq!(store.public_key(CLIENT, KeyUsage::DigitalSignature), public(6));
-    let certified = |der, owner| store.certified_key(&Ecc, der, owner, KeyUsage::DigitalSignature);
+    let certified = |der, owner| store.certified_key(&ECC, der, owner, KeyUsage::DigitalSignature);
     assert_eq!(certified(&issued.client, CLIENT), public(5));
     assert_eq!(certified(&issued.client, METER), None);
     assert_eq!(certified(&issued.stranger, CLIENT), None);
