@@ -59,6 +59,7 @@
 //!     counters: &mut NoStore,
 //!     key_rings: &mut [],
 //!     public_keys: None,
+//!     key_management: None,
 //!     manufacturer: None,
 //!     scratch: &mut [0; 64],
 //! };
@@ -123,5 +124,6 @@ pub use dlms_security as security;
 pub use dlms_wrapper as wrapper;
 pub use protection::{
     Accepted, Asymmetric, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyPairs,
-    KeyRing, Keys, Opened, PEERS, ProtectionError, PublicKeys, SecurityContext, TAILROOM, TransactionId,
+    KeyRing, Keys, NewKeys, Opened, PEERS, ProtectionError, PublicKeys, SecurityContext, TAILROOM,
+    TransactionId,
 };

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use dlms::SecurityContext;
-use dlms::server::{AssociationConfig, Event, Host};
+use dlms::server::{AssociationConfig, Event, Host, KeyManager};
+use dlms::{KeyRing, SecurityContext};
 use dlms_hdlc::{Parameters, SecondaryConfig, ServerAddress};
-use dlms_meters::{Credentials, MeterModel, Options, Simulation};
+use dlms_meters::{Credentials, Keys, MeterModel, Options, Simulation};
 use dlms_security::SystemTitle;
 use dlms_tokio::{Provider, Server, ServerFraming, ServerHost, ServerOptions};
 
@@ -32,6 +32,8 @@ pub(crate) struct Meter {
     simulation: Simulation,
     associations: Vec<AssociationConfig>,
     security: Vec<SecurityContext<Provider>>,
+    key_rings: Vec<KeyRing<Provider>>,
+    key_manager: KeyManager<Provider, Keys>,
     title: SystemTitle,
     provider: Provider,
     scratch: Vec<u8>,
@@ -49,6 +51,8 @@ impl Meter {
         Ok(Self {
             associations: simulation.associations().map_err(|error| broken(&error))?,
             security: simulation.security(&provider).map_err(|error| broken(&error))?,
+            key_rings: simulation.key_rings(&provider).map_err(|error| broken(&error))?,
+            key_manager: KeyManager::new(simulation.keys(&provider).map_err(|error| broken(&error))?),
             title: simulation.system_title().map_err(|error| broken(&error))?,
             simulation,
             provider,
@@ -94,8 +98,9 @@ impl ServerHost for Meter {
             security: &mut self.security,
             provider: &self.provider,
             counters: &mut self.simulation.counters,
-            key_rings: &mut [],
+            key_rings: &mut self.key_rings,
             public_keys: None,
+            key_management: Some(&mut self.key_manager),
             manufacturer: None,
             scratch: &mut self.scratch,
         }

@@ -76,11 +76,13 @@ impl ClassOutline {
         if attribute == self.selective { self.selectors } else { &[] }
     }
 
-    pub(crate) const fn has_attribute(&self, index: i8) -> bool {
+    /// Whether there is an attribute with this index.
+    pub const fn has_attribute(&self, index: i8) -> bool {
         index > 0 && index <= self.attributes
     }
 
-    pub(crate) const fn has_method(&self, index: i8) -> bool {
+    /// Whether there is a method with this index.
+    pub const fn has_method(&self, index: i8) -> bool {
         index > 0 && index <= self.methods
     }
 }

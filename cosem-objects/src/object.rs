@@ -79,6 +79,12 @@ pub trait Object {
         None
     }
 
+    /// The security setup that the object stands for, if it is a Security setup. Whoever protects messages with that
+    /// setup answers for all its attributes but the first and for its methods.
+    fn security_setup(&self) -> Option<u8> {
+        None
+    }
+
     /// The secret of the association that this object describes, if one was set through the object.
     fn association_secret(&self) -> Option<&[u8]> {
         None

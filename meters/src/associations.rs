@@ -2,7 +2,7 @@
 
 use dlms::server::AssociationConfig;
 use dlms::xdlms::Conformance;
-use dlms_security::{AuthenticationMechanism, Protection, Secret};
+use dlms_security::{AuthenticationMechanism, Protection, Secret, SecuritySuite};
 use serde::Serialize;
 
 use crate::ModelError;
@@ -148,7 +148,12 @@ pub(crate) fn conformance(association: &Association) -> Result<Conformance, Mode
     Ok(conformance)
 }
 
-/// The keys of a key set.
-pub(crate) fn keys(keys: &KeySet) -> Result<(Vec<u8>, Vec<u8>), ModelError> {
-    hex(&keys.ek).zip(hex(&keys.ak)).ok_or_else(|| ModelError::Value(keys.security_setup.clone()))
+impl KeySet {
+    /// The suite, the global unicast encryption key and the authentication key.
+    pub(crate) fn values(&self) -> Result<(SecuritySuite, Vec<u8>, Vec<u8>), ModelError> {
+        let wrong = || ModelError::Value(self.security_setup.clone());
+        let suite = SecuritySuite::from_id(self.suite).ok_or_else(wrong)?;
+        let (ek, ak) = hex(&self.ek).zip(hex(&self.ak)).ok_or_else(wrong)?;
+        Ok((suite, ek, ak))
+    }
 }

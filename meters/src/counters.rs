@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dlms_security::{CounterId, CounterStore, InvocationCounter, StorageError, SystemTitle};
 use serde::{Deserialize, Serialize};
@@ -10,14 +11,18 @@ use serde::{Deserialize, Serialize};
 use crate::notation::to_hex;
 use crate::state::{StateError, read_toml, write_file};
 
-/// The send counters and the replay windows of a meter.
+/// The send counters and the replay windows of a meter. All clones are one.
+#[derive(Clone, Debug)]
+pub struct Counters(Arc<Mutex<File>>);
+
 #[derive(Debug)]
-pub struct Counters {
+struct File {
     path: Option<PathBuf>,
     kept: Kept,
 }
 
-/// Keys of the tables are the number of the Security setup, and system titles in hexadecimal digits.
+/// Keys of the tables are the number of an encryption key, and system titles in hexadecimal digits. The keys that a
+/// model comes with have the number of their Security setup.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Kept {
@@ -34,24 +39,23 @@ impl Counters {
             Some(path) => read_toml(path)?.unwrap_or_default(),
             None => Kept::default(),
         };
-        Ok(Self { path, kept })
+        Ok(Self(Arc::new(Mutex::new(File { path, kept }))))
     }
 
     /// The ceiling that is stored for a send counter; 0 for a new one.
     pub(crate) fn reserved(&self, id: CounterId) -> u32 {
-        self.kept.send.get(&id.0.to_string()).copied().unwrap_or(0)
+        self.file().kept.send.get(&id.0.to_string()).copied().unwrap_or(0)
     }
 
-    /// The lowest acceptable counters under the keys of a Security setup.
-    pub(crate) fn windows(
-        &self,
-        setup: usize,
-    ) -> impl Iterator<Item = (SystemTitle, InvocationCounter)> + '_ {
-        let windows = self.kept.window.get(&setup.to_string()).into_iter().flatten();
-        windows.filter_map(|(title, &lowest)| {
+    /// The lowest acceptable counters under a key.
+    pub(crate) fn windows(&self, key: CounterId) -> Vec<(SystemTitle, InvocationCounter)> {
+        let file = self.file();
+        let windows = file.kept.window.get(&key.0.to_string()).into_iter().flatten();
+        let windows = windows.filter_map(|(title, &lowest)| {
             let title = crate::objects::title(title).ok()?;
             Some((SystemTitle::from_octets(title), InvocationCounter::new(lowest)))
-        })
+        });
+        windows.collect()
     }
 
     /// Stores the lowest acceptable counter of a peer.
@@ -59,16 +63,23 @@ impl Counters {
     /// # Errors
     /// The file could not be written.
     pub(crate) fn store_window(
-        &mut self,
-        setup: usize,
+        &self,
+        key: CounterId,
         peer: SystemTitle,
         lowest: InvocationCounter,
     ) -> Result<(), StateError> {
-        let windows = self.kept.window.entry(setup.to_string()).or_default();
+        let mut file = self.file();
+        let windows = file.kept.window.entry(key.0.to_string()).or_default();
         let before = windows.insert(to_hex(peer.octets()), lowest.value());
-        if before == Some(lowest.value()) { Ok(()) } else { self.write() }
+        if before == Some(lowest.value()) { Ok(()) } else { file.write() }
     }
 
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl File {
     fn write(&self) -> Result<(), StateError> {
         let Some(path) = &self.path else { return Ok(()) };
         write_file(path, toml::to_string(&self.kept)?.as_bytes())
@@ -77,8 +88,9 @@ impl Counters {
 
 impl CounterStore for Counters {
     fn reserve(&mut self, id: CounterId, ceiling: u32) -> Result<(), StorageError> {
-        let stored = self.kept.send.entry(id.0.to_string()).or_default();
+        let mut file = self.file();
+        let stored = file.kept.send.entry(id.0.to_string()).or_default();
         *stored = ceiling.max(*stored);
-        self.write().map_err(|_| StorageError)
+        file.write().map_err(|_| StorageError)
     }
 }

@@ -6,7 +6,8 @@
 //! | 17 to 24 | without ciphering: none, LLS, MD5, SHA-1, GMAC with the keys of suite 0, 1 and 2, SHA-256 |
 //! | 32 to 67 | with ciphering: for each suite, first authenticated, then authenticated and encrypted, the six mechanisms |
 //!
-//! Each association with keys has a Security setup, keys and a counter object of its own. The public client sees all
+//! Each association with keys has a Security setup, keys and a counter object of its own: of version 0 with suite 0, of
+//! version 1 with the others. The master key of setup 0 is 60 61 62 …; the first octet rises with the number of the setup. The public client sees all
 //! counters. Clients of every kind are tried here, so those are served too that use one invocation counter for a proof of
 //! mechanism 5 and the APDU that carries it.
 
@@ -135,19 +136,26 @@ fn add(
         suite,
         ek: key(0x00),
         ak: key(0xD0),
+        kek: Some(key(0x60)),
         client_title: CLIENT_TITLE.to_owned(),
         counter: counter.clone(),
     });
     let only =
         |names: &[&str]| names.iter().map(|&it| (it.to_owned(), "r".to_owned())).collect::<HashMap<_, _>>();
     let (setup_set, counter_set) = (format!("setup-{name}"), format!("counter-{name}"));
+    let invoke_set = format!("setup-methods-{name}");
     model.access_set.insert(setup_set.clone(), only(&[name]));
+    model.access_set.insert(invoke_set.clone(), HashMap::from([(name.to_owned(), "x".to_owned())]));
     model.access_set.insert(counter_set.clone(), only(&[name, "public"]));
-    let policy = match protection.len() {
-        0 => 0,
-        1 => 1,
-        _ => 3,
+    let version = u8::from(suite > 0);
+    let policy = match (version, protection.len()) {
+        (_, 0) => 0,
+        (0, 1) => 0x01,
+        (0, _) => 0x03,
+        (_, 1) => 0x24,
+        (_, _) => 0x6C,
     };
+    let methods = if version == 0 { 1..=2 } else { 1..=8 };
     let title = |text: &str| Value::Array(vec!["octet-string".into(), text.into()]);
     let code = |code: i64| Value::Array(vec!["enum".into(), code.into()]);
     let item =
@@ -156,7 +164,7 @@ fn add(
     model.object.push(Object {
         name: format!("security_setup_{number}"),
         class: 64,
-        version: 0,
+        version,
         ln: security_setup,
         capture: Vec::new(),
         scripts: Vec::new(),
@@ -165,8 +173,9 @@ fn add(
             item(3, &setup_set, code(suite.into())),
             item(4, &setup_set, title(CLIENT_TITLE)),
             item(5, &setup_set, server_title),
+            Item { id: 6, access: setup_set, value: None },
         ],
-        methods: Vec::new(),
+        methods: methods.map(|id| Item { id, access: invoke_set.clone(), value: None }).collect(),
     });
     model.object.push(Object {
         name: format!("invocation_counter_{number}"),

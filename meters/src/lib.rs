@@ -8,6 +8,7 @@ mod associations;
 mod counters;
 mod device;
 mod image;
+mod keys;
 mod lab;
 mod load;
 mod model;
@@ -25,6 +26,7 @@ use thiserror::Error;
 pub use associations::Credentials;
 pub use counters::Counters;
 pub use device::MeterDevice;
+pub use keys::Keys;
 pub use simulation::{Options, Simulation};
 pub use state::StateError;
 

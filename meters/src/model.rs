@@ -67,6 +67,9 @@ pub(crate) struct KeySet {
     pub(crate) suite: u8,
     pub(crate) ek: String,
     pub(crate) ak: String,
+    /// The master key, where keys can be transferred.
+    #[serde(default)]
+    pub(crate) kek: Option<String>,
     pub(crate) client_title: String,
     /// The Data object that tells the highest counter received.
     pub(crate) counter: String,

@@ -6,8 +6,8 @@ use cosem_objects::classes::{
     ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Clock,
     ClockBase, ControlMode, ControlState, Data, DemandRegister, DisconnectControl, ExecutionTime,
     ExtendedRegister, ImageTransfer, ProfileGeneric, Register, RowDeque, SapAssignment, SapEntry,
-    ScheduleType, ScriptTable, SecurityPolicy, SecuritySetup, SingleActionSchedule, SoftwareClock,
-    SortMethod, XdlmsContextInfo,
+    ScheduleType, ScriptTable, SecuritySetup, SingleActionSchedule, SoftwareClock, SortMethod,
+    XdlmsContextInfo,
 };
 use cosem_objects::{ActionItem, AssociationId, CaptureObjectDefinition, EncodedValue, Object, ScalerUnit};
 use dlms_axdr::{Data as Value, FromData, OwnedData};
@@ -34,7 +34,7 @@ pub(crate) enum AnyObject {
     SapAssignment(Box<SapAssignment<4>>),
     ImageTransfer(Box<ImageTransfer<Image, 8192>>),
     SingleActionSchedule(Box<SingleActionSchedule<16>>),
-    SecuritySetup(Box<SecuritySetup>),
+    SecuritySetup(SecuritySetup),
     DisconnectControl(DisconnectControl<()>),
 }
 
@@ -52,7 +52,7 @@ impl AnyObject {
             Self::SapAssignment(object) => &**object,
             Self::ImageTransfer(object) => &**object,
             Self::SingleActionSchedule(object) => &**object,
-            Self::SecuritySetup(object) => &**object,
+            Self::SecuritySetup(object) => object,
             Self::DisconnectControl(object) => object,
         }
     }
@@ -70,7 +70,7 @@ impl AnyObject {
             Self::SapAssignment(object) => &mut **object,
             Self::ImageTransfer(object) => &mut **object,
             Self::SingleActionSchedule(object) => &mut **object,
-            Self::SecuritySetup(object) => &mut **object,
+            Self::SecuritySetup(object) => object,
             Self::DisconnectControl(object) => object,
         }
     }
@@ -133,7 +133,10 @@ impl AnyObject {
                 Self::SingleActionSchedule(Box::new(schedule))
             }
             64 => {
-                Self::SecuritySetup(Box::new(security_setup(object, name, value(2)?, value(3)?, value(5)?)?))
+                let place = model.key_set.iter().position(|keys| keys.security_setup == object.ln);
+                let number = place.and_then(|place| u8::try_from(place).ok());
+                let number = number.ok_or_else(|| ModelError::Value(object.name.clone()))?;
+                Self::SecuritySetup(SecuritySetup::new(name, object.version, number))
             }
             70 => {
                 let control = DisconnectControl::new(name, (), parse_as::<ControlMode>(value(4)?)?);
@@ -202,24 +205,6 @@ fn sap_assignment(name: LogicalName, list: &toml::Value) -> Result<SapAssignment
         assignment.connect(entry).map_err(|_| ModelError::Value(list.to_string()))?;
     }
     Ok(assignment)
-}
-
-fn security_setup(
-    object: &model::Object,
-    name: LogicalName,
-    policy: &toml::Value,
-    suite: &toml::Value,
-    server_title: &toml::Value,
-) -> Result<SecuritySetup, ModelError> {
-    let code = |value: &toml::Value| match parse(value)? {
-        OwnedData::Enum(code) => Ok(code),
-        _ => Err(ModelError::Value(value.to_string())),
-    };
-    let policy = match object.version {
-        0 => SecurityPolicy::Version0(code(policy)?),
-        _ => SecurityPolicy::Version1(code(policy)?),
-    };
-    Ok(SecuritySetup::new(name, policy, code(suite)?, parse_as::<[u8; 8]>(server_title)?))
 }
 
 /// The object that describes the association which its name ends with.

@@ -6,23 +6,25 @@ use std::time::Duration;
 use cosem_objects::behaviour::{self, WallTime};
 use cosem_objects::classes::{ControlState, SoftwareClock, Trigger};
 use cosem_objects::{Effect, Effects, LogicalDevice};
-use dlms::SecurityContext;
 use dlms::server::{AssociationConfig, Event};
-use dlms_axdr::DateTime;
+use dlms::{KeyRing, SecurityContext};
+use dlms_axdr::{DateTime, OwnedData};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, CounterId, CryptoProvider, InvocationCounter, SecretKey, SecuritySuite, SystemTitle,
+    AuthenticationKey, CounterId, CryptoProvider, InvocationCounter, KeyFingerprint, KeyId, KeyStore,
+    RequiredProtection, SecretKey, SystemTitle,
 };
 
-use crate::associations::{self, Credentials};
+use crate::associations::Credentials;
 use crate::counters::Counters;
 use crate::device::MeterDevice;
+use crate::keys::Keys;
 use crate::load::Household;
 use crate::model::Model;
-use crate::notation::logical_name;
-use crate::objects::{AnyObject, number, set_number, title};
+use crate::notation::{logical_name, parse};
+use crate::objects::{AnyObject, number, set_number, title as title_octets};
 use crate::registers::Registers;
-use crate::state::{KeptTime, StateDirectory};
+use crate::state::{KeptTime, StateDirectory, StateError};
 use crate::{Error, MeterModel, ModelError};
 
 /// How a simulation runs.
@@ -152,7 +154,7 @@ impl Simulation {
         if kept.is_none() {
             simulation.live_through(&history);
         }
-        simulation.restore_counter_objects();
+        simulation.restore_counter_objects()?;
         simulation.log("standard", event_code::POWER_UP);
         simulation.drive(0);
         Ok(simulation)
@@ -166,32 +168,92 @@ impl Simulation {
         self.model.association.iter().map(|association| association.config(&self.model)).collect()
     }
 
+    /// Where keys and policies are kept that clients change.
+    ///
+    /// # Errors
+    /// The state directory is not what it should be.
+    pub fn keys<P: CryptoProvider>(&self, provider: &P) -> Result<Keys, Error> {
+        let mut store = Keys::open(self.state.as_ref().map(StateDirectory::keys), self.counters.clone())?;
+        let title = self.system_title()?;
+        for (place, keys) in self.model.key_set.iter().enumerate() {
+            let (suite, ek, _) = keys.values()?;
+            let key = SecretKey::new(suite, &ek)?;
+            store.name(&KeyFingerprint::of(provider, title, &key)?, CounterId(place as u32));
+        }
+        Ok(store)
+    }
+
     /// The keys of the Security setups, with their counters as they were kept.
     ///
     /// # Errors
-    /// The model is not what it should be, or the provider does not take a key.
+    /// The model or the state directory is not what it should be, or the provider does not take a key.
     pub fn security<P: CryptoProvider>(&self, provider: &P) -> Result<Vec<SecurityContext<P>>, Error> {
         let title = self.system_title()?;
+        let mut store = self.keys(provider)?;
         let contexts = self.model.key_set.iter().enumerate().map(|(place, keys)| {
-            let wrong = || ModelError::Value(keys.security_setup.clone());
-            let suite = SecuritySuite::from_id(keys.suite).ok_or_else(wrong)?;
-            let (ek, ak) = associations::keys(keys)?;
-            let id = CounterId(place as u32);
-            let mut context = SecurityContext::new(
-                provider,
-                suite,
-                title,
-                &SecretKey::new(suite, &ek)?,
-                AuthenticationKey::for_suite(suite, &ak)?,
-                id,
-                self.counters.reserved(id),
-            )?;
-            for (peer, lowest) in self.counters.windows(place) {
+            let (suite, ek, ak) = keys.values()?;
+            let ek = store.key(place, KeyId::GlobalUnicastEncryption).unwrap_or(ek);
+            let ak = store.key(place, KeyId::Authentication).unwrap_or(ak);
+            let ek = SecretKey::new(suite, &ek)?;
+            let fingerprint = KeyFingerprint::of(provider, title, &ek)?;
+            let mut windows = Vec::new();
+            let counters =
+                store.counters(place, &fingerprint, &mut |peer, lowest| windows.push((peer, lowest)));
+            let counters = counters.map_err(dlms_security::SecurityError::Storage)?;
+            let ak = AuthenticationKey::for_suite(suite, &ak)?;
+            let (id, reserved) = (counters.id, counters.reserved);
+            let mut context = SecurityContext::new(provider, suite, title, &ek, ak, id, reserved)?;
+            for (peer, lowest) in windows {
                 context.restore_window(peer, lowest)?;
             }
+            context.set_policy(store.policy(place).unwrap_or(self.policy(place)?));
+            context.set_last_client(Some(SystemTitle::from_octets(title_octets(&keys.client_title)?)));
             Ok(context)
         });
         contexts.collect()
+    }
+
+    /// The master and broadcast keys of the Security setups.
+    ///
+    /// # Errors
+    /// As [`Simulation::security`].
+    pub fn key_rings<P: CryptoProvider>(&self, provider: &P) -> Result<Vec<KeyRing<P>>, Error> {
+        let mut store = self.keys(provider)?;
+        let title = self.system_title()?;
+        let rings = self.model.key_set.iter().enumerate().map(|(place, keys)| {
+            let (suite, ..) = keys.values()?;
+            let mut ring = KeyRing::new();
+            let kek = keys.kek.as_ref().and_then(|kek| crate::notation::hex(kek));
+            if let Some(kek) = store.key(place, KeyId::Master).or(kek) {
+                ring.set_master_key(provider, suite, &SecretKey::new(suite, &kek)?)?;
+            }
+            if let Some(key) = store.key(place, KeyId::GlobalBroadcastEncryption) {
+                let key = SecretKey::new(suite, &key)?;
+                let fingerprint = KeyFingerprint::of(provider, title, &key)?;
+                let counters = store.counters(place, &fingerprint, &mut |_, _| {});
+                let counters = counters.map_err(dlms_security::SecurityError::Storage)?;
+                ring.set_broadcast_key(provider, suite, &key, counters.id, counters.reserved)?;
+            }
+            Ok(ring)
+        });
+        rings.collect()
+    }
+
+    /// The policy that the model gives a Security setup.
+    fn policy(&self, place: usize) -> Result<RequiredProtection, ModelError> {
+        let Some(keys) = self.model.key_set.get(place) else { return Ok(RequiredProtection::empty()) };
+        let wrong = || ModelError::Value(keys.security_setup.clone());
+        let object =
+            self.model.object.iter().find(|object| object.class == 64 && object.ln == keys.security_setup);
+        let Some(object) = object else { return Ok(RequiredProtection::empty()) };
+        let OwnedData::Enum(code) = parse(object.value(2).ok_or_else(wrong)?)? else {
+            return Err(wrong());
+        };
+        let policy = match object.version {
+            0 => RequiredProtection::from_policy_v0(code),
+            _ => RequiredProtection::from_policy_v1(code),
+        };
+        policy.map_err(|_| wrong())
     }
 
     /// What clients need to open the associations, the public one first. The keys are test material.
@@ -207,7 +269,7 @@ impl Simulation {
     /// # Errors
     /// The model is not what it should be.
     pub fn system_title(&self) -> Result<SystemTitle, ModelError> {
-        title(&self.model.meter.system_title).map(SystemTitle::from_octets)
+        title_octets(&self.model.meter.system_title).map(SystemTitle::from_octets)
     }
 
     /// The name of the meter's logical device.
@@ -253,7 +315,7 @@ impl Simulation {
             }
             &Event::WindowMoved { security: setup, peer } => {
                 if let Some(context) = security.get(setup) {
-                    self.keep_window(setup, peer, context.lowest_acceptable(peer))?;
+                    self.keep_window(setup, context.counter_id(), peer, context.lowest_acceptable(peer))?;
                 }
             }
             // The proof of mechanism 5 carries a counter too.
@@ -264,7 +326,7 @@ impl Simulation {
                     && let Some(context) = security.get(setup)
                 {
                     for (peer, lowest) in context.windows() {
-                        self.keep_window(setup, peer, lowest)?;
+                        self.keep_window(setup, context.counter_id(), peer, lowest)?;
                     }
                 }
             }
@@ -498,10 +560,11 @@ impl Simulation {
     fn keep_window(
         &mut self,
         setup: usize,
+        key: CounterId,
         peer: SystemTitle,
         lowest: InvocationCounter,
     ) -> Result<(), Error> {
-        self.counters.store_window(setup, peer, lowest)?;
+        self.counters.store_window(key, peer, lowest)?;
         self.show_counter(setup, lowest.value());
         Ok(())
     }
@@ -518,7 +581,9 @@ impl Simulation {
         }
     }
 
-    fn restore_counter_objects(&mut self) {
+    fn restore_counter_objects(&mut self) -> Result<(), StateError> {
+        let path = self.state.as_ref().map(StateDirectory::keys);
+        let keys = Keys::open(path, self.counters.clone())?;
         for setup in 0..self.model.key_set.len() {
             if let Some(name) =
                 self.model.key_set.get(setup).and_then(|keys| logical_name(&keys.counter).ok())
@@ -526,9 +591,11 @@ impl Simulation {
             {
                 set_number(value, 0);
             }
-            let highest = self.counters.windows(setup).map(|(_, lowest)| lowest.value()).max();
+            let windows = self.counters.windows(keys.unicast(setup));
+            let highest = windows.into_iter().map(|(_, lowest)| lowest.value()).max();
             self.show_counter(setup, highest.unwrap_or(0));
         }
+        Ok(())
     }
 }
 

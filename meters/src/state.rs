@@ -6,6 +6,7 @@
 //! | `CLASS-NAME.rows` | the rows of a profile, each after its length (4 octets) |
 //! | `CLASS-NAME.image` | the octets of a firmware image |
 //! | `counters.toml` | see [`crate::counters`] |
+//! | `keys.toml` | see [`crate::keys`] |
 //!
 //! Files are replaced, never changed in place: a meter that is killed finds the old or the new state.
 
@@ -92,6 +93,10 @@ impl StateDirectory {
 
     pub(crate) fn counters(&self) -> PathBuf {
         self.path.join("counters.toml")
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.path.join("keys.toml")
     }
 
     /// Puts a meter into the state that it was switched off in. Gives the time of that, if there is a state.

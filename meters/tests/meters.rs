@@ -275,7 +275,8 @@ fn every_attribute_of_every_object_can_be_read() {
         for index in 0..meter.device.object_count() {
             let object = meter.device.object(index).unwrap();
             for attribute in 1..=object.class().attributes {
-                if object.class().id == 15 && attribute == 7 {
+                // Secrets are not shown, and whoever holds the keys answers for Security setup.
+                if matches!((object.class().id, attribute), (15, 7) | (64, 2..)) {
                     continue;
                 }
                 let octets = get(&meter, Some(0), object.class().id, object.logical_name(), attribute);

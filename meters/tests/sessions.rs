@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use cosem_objects::classes::{Clock, Data as DataClass, DisconnectControl};
+use cosem_objects::classes::{Clock, Data as DataClass, DisconnectControl, KeyData, SecuritySetup};
 use cosem_objects::{ActionResult, AttributeReference, DataAccessResult};
 use dlms::client::{self, ActionItem, Client, ClientConfig, ClientError, Environment, SetItem};
 use dlms::server::{AssociationConfig, Host, Session};
@@ -13,8 +13,8 @@ use dlms_axdr::{Data, OwnedData};
 use dlms_meters::{Credentials, MeterModel, Options, Simulation};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, RustCrypto, Secret,
-    SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, Protection,
+    RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
 };
 
 type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
@@ -50,18 +50,26 @@ struct Served {
     simulation: Simulation,
     associations: Vec<AssociationConfig>,
     security: Vec<SecurityContext<Provider>>,
+    key_rings: Vec<dlms::KeyRing<Provider>>,
+    key_manager: dlms::server::KeyManager<Provider, dlms_meters::Keys>,
     provider: Provider,
     scratch: Vec<u8>,
 }
 
 impl Served {
     fn new(model: MeterModel) -> Self {
-        let options = Options { unix_milliseconds: 1_768_471_200_000, speed: 1.0, seed: 1, state: None };
+        Self::in_state(model, None)
+    }
+
+    fn in_state(model: MeterModel, state: Option<std::path::PathBuf>) -> Self {
+        let options = Options { unix_milliseconds: 1_768_471_200_000, speed: 1.0, seed: 1, state };
         let simulation = Simulation::new(model, options).unwrap();
         let provider = provider();
         Self {
             associations: simulation.associations().unwrap(),
             security: simulation.security(&provider).unwrap(),
+            key_rings: simulation.key_rings(&provider).unwrap(),
+            key_manager: dlms::server::KeyManager::new(simulation.keys(&provider).unwrap()),
             simulation,
             provider,
             scratch: vec![0; 4096],
@@ -166,8 +174,9 @@ impl<'m> Line<'m> {
                 security: &mut meter.security,
                 provider: &meter.provider,
                 counters: &mut meter.simulation.counters,
-                key_rings: &mut [],
+                key_rings: &mut meter.key_rings,
                 public_keys: None,
+                key_management: Some(&mut meter.key_manager),
                 manufacturer: None,
                 scratch: &mut meter.scratch,
             };
@@ -301,4 +310,45 @@ fn a_wrong_secret_or_key_opens_nothing() {
         let mut line = Line::new(&mut meter, &credentials);
         assert!(!matches!(line.associate(), Outcome::Associated), "{}", credentials.name);
     }
+}
+
+/// The clients of the lab can change keys and policies, and both outlive a restart.
+#[test]
+fn changed_keys_and_policies_outlive_a_restart() {
+    let directory = std::env::temp_dir().join(format!("dlms-keys-{}", std::process::id()));
+    let credentials = MeterModel::Lab.credentials().unwrap();
+    let named = |name: &str| credentials.iter().find(|it| it.name == name).unwrap().clone();
+    for (name, suite) in
+        [("gmac-0-auth-enc", SecuritySuite::Suite0), ("gmac-2-auth-enc", SecuritySuite::Suite2)]
+    {
+        let mut credentials = named(name);
+        let place = credentials.counter_object.as_ref().unwrap().split('.').nth(4).unwrap().parse().unwrap();
+        let setup = LogicalName::new(0, 0, 43, 0, place, 255);
+        let mut meter = Served::in_state(MeterModel::Lab, Some(directory.clone()));
+        let mut line = Line::new(&mut meter, &credentials);
+        assert_eq!(line.associate(), Outcome::Associated);
+        let policy = line.get(SecuritySetup::SECURITY_POLICY.of(setup));
+        let expected = if suite == SecuritySuite::Suite0 { 3 } else { 0x6C };
+        assert_eq!(policy, Outcome::Value(vec![0x16, expected]));
+        // The master key of setup 0 is 60 61 62 …
+        let mut kek: Vec<u8> = (0x60..).take(suite.key_len()).collect();
+        kek[0] = kek[0].wrapping_add(place);
+        let kek = line.provider.wrap_key(suite, &kek).unwrap();
+        let new = SecretKey::new(suite, &vec![0x5A; suite.key_len()]).unwrap();
+        let mut wrapped = [0; dlms_security::keys::MAX_WRAPPED_KEY];
+        let wrapped = dlms_security::keys::wrap_key(&line.provider, suite, &kek, &new, &mut wrapped).unwrap();
+        let keys = [KeyData { key_id: 0, octets: wrapped }];
+        let method = dlms::xdlms::MethodDescriptor::new(64, setup, 2);
+        let answer = line.run(|client, env, out| {
+            client.action(env, ActionItem::new(method, &dlms_axdr::Array(&keys)), out)
+        });
+        assert_eq!(answer, Outcome::Invoked(ActionResult::Success));
+        drop(meter);
+
+        let mut meter = Served::in_state(MeterModel::Lab, Some(directory.clone()));
+        assert_ne!(Line::new(&mut meter, &credentials).associate(), Outcome::Associated, "the old key");
+        credentials.ek = Some("5a".repeat(suite.key_len()));
+        assert_eq!(Line::new(&mut meter, &credentials).associate(), Outcome::Associated);
+    }
+    std::fs::remove_dir_all(directory).unwrap();
 }

@@ -110,6 +110,11 @@ impl SendCounter {
         self
     }
 
+    /// The name of the counter.
+    pub const fn id(&self) -> CounterId {
+        self.id
+    }
+
     /// The value that the next call of [`Self::next`] gives.
     pub const fn upcoming(&self) -> InvocationCounter {
         InvocationCounter(self.next)

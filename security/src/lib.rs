@@ -63,6 +63,7 @@ mod ecc;
 mod error;
 pub mod hls;
 mod hls_ecdsa;
+mod key_store;
 pub mod keys;
 mod mechanism;
 mod peers;
@@ -85,6 +86,7 @@ pub use counter::{CounterId, CounterStore, InvocationCounter, NoStore, ReplayWin
 #[cfg(feature = "ecc")]
 pub use ecc::derive_key;
 pub use error::{SecurityError, StorageError};
+pub use key_store::{Floor, KeyCounters, KeyFingerprint, KeyId, KeyStore, NewKey, SetupChange};
 pub use mechanism::AuthenticationMechanism;
 pub use peers::PeerWindows;
 pub use policy::{RequiredProtection, required_protection};

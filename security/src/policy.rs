@@ -69,6 +69,12 @@ impl RequiredProtection {
         }
     }
 
+    /// `security_policy` as a Security setup of version 0 says it: what is required in one direction is shown for both.
+    /// Signatures have no place in it.
+    pub const fn policy_v0(self) -> u8 {
+        (self.request().union(self.response()).bits() & Protection::AUTHENTICATED_ENCRYPTED.bits()) >> 4
+    }
+
     /// The access mode of an attribute or method, Association LN version 3: bits 2 to 7 of it.
     pub const fn from_access_bits(access_mode: u8) -> Self {
         Self::from_bits_truncate(access_mode)
@@ -145,6 +151,10 @@ mod tests {
         assert_eq!(both.request(), Protection::AUTHENTICATED_ENCRYPTED);
         assert_eq!(both.response(), Protection::AUTHENTICATED_ENCRYPTED);
         assert!((4..=255).all(|policy| RequiredProtection::from_policy_v0(policy).is_err()));
+        assert!(
+            (0..4).all(|policy| RequiredProtection::from_policy_v0(policy).unwrap().policy_v0() == policy)
+        );
+        assert_eq!(RequiredProtection::SIGNED_REQUEST.policy_v0(), 0);
         for policy in 0..=255u8 {
             assert_eq!(RequiredProtection::from_policy_v1(policy).is_ok(), policy & 3 == 0);
         }

@@ -19,6 +19,7 @@ pub(crate) struct KeyState<P: CryptoProvider> {
 pub struct SecurityContext<P: CryptoProvider> {
     pub(super) suite: SecuritySuite,
     pub(super) own_title: SystemTitle,
+    pub(super) last_client: Option<SystemTitle>,
     pub(super) policy: RequiredProtection,
     pub(super) authentication_key: AuthenticationKey,
     pub(super) unicast: KeyState<P>,
@@ -66,6 +67,7 @@ impl<P: CryptoProvider> SecurityContext<P> {
         Ok(Self {
             suite,
             own_title,
+            last_client: None,
             policy: RequiredProtection::empty(),
             authentication_key,
             unicast: KeyState {
@@ -84,6 +86,16 @@ impl<P: CryptoProvider> SecurityContext<P> {
     /// Our own system title.
     pub const fn own_title(&self) -> SystemTitle {
         self.own_title
+    }
+
+    /// The title of the client that associated last with keys of this setup.
+    pub const fn last_client(&self) -> Option<SystemTitle> {
+        self.last_client
+    }
+
+    /// Sets the title of the client that associated last, as it was stored.
+    pub const fn set_last_client(&mut self, client: Option<SystemTitle>) {
+        self.last_client = client;
     }
 
     /// The security policy: what every request and every response under this setup must have, besides what an

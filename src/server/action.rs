@@ -6,11 +6,12 @@
 
 use cosem_objects::{ActionResult, Effects};
 use dlms_axdr::{Data, Encoder, Reader};
-use dlms_security::{CryptoProvider, Protection};
+use dlms_security::{CryptoProvider, Protection, SystemTitle};
 
 use super::event::{Event, EventQueue};
 use super::incoming::IncomingRequest;
 use super::resolve::Requester;
+use super::security_setup::Caller;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
 use crate::transfer::Outgoing;
 use crate::xdlms::{
@@ -36,6 +37,8 @@ pub(super) struct OutgoingResponse {
 
 /// `00 01 00`: success, a return value is there, and it is Data.
 const WITH_DATA: [u8; 3] = [0x00, 0x01, 0x00];
+/// What stands before the return value in a response that is not a block.
+const RESPONSE_HEADER: usize = 3 + WITH_DATA.len();
 /// The octets of a result without a return value.
 const WITHOUT_DATA: usize = 2;
 
@@ -65,8 +68,12 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         }
         let transfer = core::mem::replace(&mut association.transfer, Transfer::None);
         let storage = storage.as_mut();
+        let is_broadcast = request.is_broadcast();
         let mut invocation = Invocation {
             requester: Requester::new(host, association.id, request),
+            client: association.client_title,
+            is_broadcast,
+            room: (!is_list).then(|| out.len().saturating_sub(RESPONSE_HEADER)),
             events,
             response: Protection::empty(),
         };
@@ -116,6 +123,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                     return Ok(Reply::first(encoder.len()));
                 }
                 invocation.requester.protection = incoming.protection;
+                if incoming.is_list {
+                    invocation.room = None;
+                }
                 let Ok(mut whole) = incoming.whole(storage) else {
                     return failure(invoke_id, ActionResult::TypeUnmatched, out);
                 };
@@ -173,6 +183,10 @@ impl OutgoingResponse {
 /// What the invocations of one request share.
 struct Invocation<'i> {
     requester: Requester<'i>,
+    client: Option<SystemTitle>,
+    is_broadcast: bool,
+    /// The longest return value that leaves in one APDU, where only one method is invoked and answered.
+    room: Option<usize>,
     events: &'i mut EventQueue,
     /// What the methods demand of the response.
     response: Protection,
@@ -242,11 +256,23 @@ impl Invocation<'_> {
         let granted = self.requester.method(host.device, method)?;
         self.response |= granted.response;
         let object = host.device.object_mut(granted.index).ok_or(ActionResult::ObjectUndefined)?;
-        let mut effects = Effects::new();
-        let mut encoder = Encoder::new(value);
-        object.invoke(method.method_id, parameter, &mut effects, &mut encoder)?;
-        let length = encoder.len();
-        host.carry_out(&effects, self.events);
+        let length = if let Some(setup) = object.security_setup() {
+            // The broadcast key proves only that somebody of the group asks.
+            if self.is_broadcast {
+                return Err(ActionResult::ReadWriteDenied);
+            }
+            let class = object.class();
+            let caller =
+                Caller { client: self.client, protection: self.requester.protection, room: self.room };
+            host.invoke_security_setup(setup, class, method.method_id, parameter, caller, value)?
+        } else {
+            let mut effects = Effects::new();
+            let mut encoder = Encoder::new(value);
+            object.invoke(method.method_id, parameter, &mut effects, &mut encoder)?;
+            let length = encoder.len();
+            host.carry_out(&effects, self.events);
+            length
+        };
         self.events.push(Event::MethodInvoked {
             class_id: method.class_id,
             instance_id: method.instance_id,

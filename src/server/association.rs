@@ -195,7 +195,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let Acceptable { association, challenges, response_allowed, transaction } = accepted;
         let config = &host.associations[usize::from(association.id.0)];
         let own_title = config.needs_titles().then_some(host.system_title);
-        let mechanism = config.mechanism;
+        let (mechanism, security) = (config.mechanism, config.security);
         let application_context_name = config.application_context_name();
         let mut initiate = [0; INITIATE_RESPONSE];
         let initiate_range = seal_initiate_response(
@@ -227,6 +227,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         match challenges {
             Some(challenges) => self.state = State::Challenged(association, challenges),
             None => {
+                host.keep_client(security, association.client_title);
                 self.events.push(Event::Associated { association: association.id });
                 self.state = State::Associated(association);
             }

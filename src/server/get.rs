@@ -6,11 +6,12 @@
 
 use core::ops::Range;
 
-use cosem_objects::{AccessRights, Context, DataAccessResult, GetError, LogicalDevice};
+use cosem_objects::{AccessRights, Context, DataAccessResult, GetError};
 use dlms_axdr::{Cursor, Encoder, Reader};
 use dlms_security::{CryptoProvider, Protection};
 
 use super::resolve::Requester;
+use super::security_setup::Source;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
 use crate::xdlms::{
     AttributeDescriptorWithSelection, BlockNumber, Conformance, DataBlockResult, GetDataResult, GetRequest,
@@ -77,7 +78,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         };
         let offers = |service| association.conformance.contains(service);
         let requester = Requester::new(host, association.id, request);
-        let device = &*host.device;
+        let source = Source::new(host);
         let mut reader = Reader::new(request.apdu);
         let get = GetRequest::decode(&mut reader)?;
         reader.finish()?;
@@ -100,7 +101,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                     return error(invoke_id, DataAccessResult::NoLongGetInProgress, out);
                 };
                 let descriptors = storage.as_ref().get(..transfer.request_length).unwrap_or(&[]);
-                let block = transfer.next(block_number.0, requester, device, descriptors, out);
+                let block = transfer.next(block_number.0, requester, source, descriptors, out);
                 return block.or_else(|result| {
                     association.transfer = Transfer::None;
                     block_error(invoke_id, block_number, result, out)
@@ -113,7 +114,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let before = Producer::new(items);
         let mut after = before;
         let room = out.get_mut(BLOCK_HEADER..).filter(|room| !room.is_empty()).ok_or(Failure::TOO_LONG)?;
-        let length = match after.produce(requester, device, descriptors, room) {
+        let length = match after.produce(requester, source, descriptors, room) {
             Ok(length) => length,
             Err(result) => return error(invoke_id, result, out),
         };
@@ -124,7 +125,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let mut more = [0; BLOCK_HEADER - GetResponse::LIST_HEADER];
         let gained = BLOCK_HEADER - items.header();
         let mut rest = after;
-        if let Ok(tail) = rest.produce(requester, device, descriptors, &mut more[..gained])
+        if let Ok(tail) = rest.produce(requester, source, descriptors, &mut more[..gained])
             && rest.stage == Stage::Finished
         {
             let start = BLOCK_HEADER - tail;
@@ -150,7 +151,7 @@ impl GetTransfer {
         &mut self,
         received: u32,
         requester: Requester<'_>,
-        device: &dyn LogicalDevice,
+        source: Source<'_>,
         descriptors: &[u8],
         out: &mut [u8],
     ) -> Result<Reply, DataAccessResult> {
@@ -165,7 +166,7 @@ impl GetTransfer {
         }
         self.before = self.after;
         let room = out.get_mut(BLOCK_HEADER..).ok_or(DataAccessResult::LongGetAborted)?;
-        let length = self.after.produce(requester, device, descriptors, room)?;
+        let length = self.after.produce(requester, source, descriptors, room)?;
         self.block = received.checked_add(1).ok_or(invalid)?;
         self.block_reply(length, out).map_err(|_| DataAccessResult::LongGetAborted)
     }
@@ -203,7 +204,7 @@ impl Producer {
     fn produce(
         &mut self,
         requester: Requester<'_>,
-        device: &dyn LogicalDevice,
+        source: Source<'_>,
         descriptors: &[u8],
         out: &mut [u8],
     ) -> Result<usize, DataAccessResult> {
@@ -229,7 +230,7 @@ impl Producer {
                 }
                 Stage::Choice => {
                     let (choice, room) = room.split_at_mut(1);
-                    match self.value(Cursor::default(), requester, device, descriptors, room) {
+                    match self.value(Cursor::default(), requester, source, descriptors, room) {
                         Ok((written, stage)) => {
                             choice[0] = 0;
                             (1 + written, stage)
@@ -237,7 +238,7 @@ impl Producer {
                         Err(result) => (0, Stage::Error(result, Cursor::default())),
                     }
                 }
-                Stage::Value(cursor) => self.value(cursor, requester, device, descriptors, room)?,
+                Stage::Value(cursor) => self.value(cursor, requester, source, descriptors, room)?,
                 Stage::Error(result, cursor) => {
                     let mut encoder = Encoder::resume(room, cursor);
                     let stage = match encoder.octets(&[1, result.code()]) {
@@ -257,18 +258,23 @@ impl Producer {
         &mut self,
         cursor: Cursor,
         requester: Requester<'_>,
-        device: &dyn LogicalDevice,
+        source: Source<'_>,
         descriptors: &[u8],
         room: &mut [u8],
     ) -> Result<(usize, Stage), DataAccessResult> {
         let mut reader = Reader::new(descriptors.get(self.offset..).unwrap_or(&[]));
         let item = AttributeDescriptorWithSelection::decode(&mut reader)
             .map_err(|_| DataAccessResult::OtherReason)?;
+        let device = source.device;
         let granted = requester.attribute(device, &item.attribute, AccessRights::READ)?;
         let object = device.object(granted.index).ok_or(DataAccessResult::ObjectUndefined)?;
         let context = Context { association: Some(requester.association), device };
         let mut encoder = Encoder::resume(room, cursor);
-        let stage = match object.get(item.attribute.attribute_id, item.selection, &context, &mut encoder) {
+        let (attribute, selection) = (item.attribute.attribute_id, item.selection);
+        let written = source
+            .setup_attribute(object, attribute, selection, &mut encoder)
+            .unwrap_or_else(|| object.get(attribute, selection, &context, &mut encoder));
+        let stage = match written {
             Ok(()) => self.next_item(descriptors)?,
             Err(GetError::Full(_)) => Stage::Value(encoder.cursor()),
             Err(GetError::Refused(result)) => return Err(result),

@@ -86,6 +86,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 {
                     self.events.push(Event::WindowMoved { security, peer });
                 }
+                let security = config.security;
+                host.keep_client(security, association.client_title);
                 self.events.push(Event::Associated { association: association.id });
                 self.state = State::Associated(association);
                 encoder.octets(&[0xC7, 0x01, invoke_id.0, 0x00, 0x01, 0x00, 0x09])?;

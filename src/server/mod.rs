@@ -30,6 +30,7 @@ mod hls;
 mod incoming;
 mod notification;
 mod resolve;
+mod security_setup;
 mod session;
 mod set;
 #[cfg(feature = "wrapper")]
@@ -40,6 +41,7 @@ pub use event::{Event, RefusalReason};
 #[cfg(feature = "hdlc")]
 pub use hdlc::HdlcServer;
 pub use notification::{data_notification, event_notification};
+pub use security_setup::{KeyManagement, KeyManager, Setup, SetupKeyPairs};
 pub use session::{Host, Session};
 #[cfg(feature = "wrapper")]
 pub use wrapper::WrapperServer;

@@ -17,6 +17,7 @@ use super::get::GetTransfer;
 use super::hls::Challenges;
 use super::incoming::IncomingRequest;
 use super::resolve::Denied;
+use super::security_setup::KeyManagement;
 use crate::protection::{
     Asymmetric, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened, PublicKeys,
     SecurityContext, TAILROOM, is_protected,
@@ -42,6 +43,8 @@ pub struct Host<'h, P: CryptoProvider> {
     pub key_rings: &'h mut [KeyRing<P>],
     /// Signatures and key agreement, where an association uses them.
     pub public_keys: Option<PublicKeys<'h>>,
+    /// The methods of Security setup objects, where keys and policies can be changed.
+    pub key_management: Option<&'h mut dyn KeyManagement<P>>,
     /// Cryptography and random numbers.
     pub provider: &'h P,
     /// Where send counters are reserved before they are used.
@@ -373,6 +376,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             }
             Ok(_) | Err(_) => None,
         };
+        host.change_keys();
         if let State::Refused(_) = self.state {
             self.state = State::Idle;
         }

@@ -229,6 +229,7 @@ impl Meter {
                 own: &mut self.key_pairs,
                 peers: &self.peers,
             }),
+            key_management: None,
             manufacturer: None,
             scratch: &mut self.scratch,
         }

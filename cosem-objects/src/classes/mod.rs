@@ -33,5 +33,7 @@ pub use profile_generic::{ProfileGeneric, RowRing, RowStorage, SortMethod, Stora
 pub use register::Register;
 pub use sap_assignment::{SapAssignment, SapEntry};
 pub use script_table::ScriptTable;
-pub use security_setup::{SecurityPolicy, SecuritySetup};
+pub use security_setup::{
+    CertificateEntity, CertificateIdentification, CertificateInfo, CertificateType, KeyData, SecuritySetup,
+};
 pub use single_action_schedule::{ExecutionTime, ScheduleType, SingleActionSchedule};

@@ -1,0 +1,204 @@
+//! Where a security setup keeps its keys and its policy: what the methods of class 64 change survives a power cut whole
+//! or not at all.
+//!
+//! | key_id | key |
+//! | --- | --- |
+//! | 0 | global unicast encryption key (GUEK) |
+//! | 1 | global broadcast encryption key (GBEK) |
+//! | 2 | authentication key (GAK) |
+//! | 3 | master key (KEK) |
+//!
+//! An encryption key and its counters are one thing. A new key value starts at zero; a key value that was in use before
+//! comes back with the counters that it had, since a nonce under it must not come twice.
+
+use core::fmt;
+
+use crate::{
+    CounterId, CryptoProvider, InvocationCounter, RequiredProtection, SecretKey, SecurityError, StorageError,
+    SystemTitle,
+};
+
+/// Which of the symmetric keys of a security setup: `key_id` of key_transfer and key_agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum KeyId {
+    /// The global unicast encryption key.
+    GlobalUnicastEncryption = 0,
+    /// The global broadcast encryption key.
+    GlobalBroadcastEncryption = 1,
+    /// The global authentication key.
+    Authentication = 2,
+    /// The master key (KEK), under which keys are transferred.
+    Master = 3,
+}
+
+impl KeyId {
+    /// All keys, in the order of their numbers.
+    pub const ALL: [Self; 4] =
+        [Self::GlobalUnicastEncryption, Self::GlobalBroadcastEncryption, Self::Authentication, Self::Master];
+
+    /// The number on the wire.
+    pub const fn id(self) -> u8 {
+        self as u8
+    }
+
+    /// The key with this number.
+    pub const fn from_id(id: u8) -> Option<Self> {
+        match id {
+            0 => Some(Self::GlobalUnicastEncryption),
+            1 => Some(Self::GlobalBroadcastEncryption),
+            2 => Some(Self::Authentication),
+            3 => Some(Self::Master),
+            _ => None,
+        }
+    }
+
+    /// Whether invocation counters belong to the key.
+    pub const fn has_counters(self) -> bool {
+        matches!(self, Self::GlobalUnicastEncryption | Self::GlobalBroadcastEncryption)
+    }
+}
+
+/// By what a key value is known again without being kept: the beginning of a digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyFingerprint([u8; Self::LENGTH]);
+
+impl KeyFingerprint {
+    /// Octets of a fingerprint.
+    pub const LENGTH: usize = 16;
+
+    /// The fingerprint of a key under which the device with the title `own_title` sends.
+    ///
+    /// # Errors
+    /// The provider has no SHA-256.
+    pub fn of<P: CryptoProvider>(
+        provider: &P,
+        own_title: SystemTitle,
+        key: &SecretKey,
+    ) -> Result<Self, SecurityError> {
+        let digest = provider.sha256(&[b"COSEM key fingerprint", own_title.octets(), key.expose()])?;
+        digest.first_chunk().copied().map(Self).ok_or(SecurityError::Provider)
+    }
+
+    /// A fingerprint as it was stored.
+    pub const fn from_octets(octets: [u8; Self::LENGTH]) -> Self {
+        Self(octets)
+    }
+
+    /// The octets, for storage.
+    pub const fn octets(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyFingerprint(..)")
+    }
+}
+
+/// Where the counters of an encryption key go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyCounters {
+    /// The name of its send counter.
+    pub id: CounterId,
+    /// The ceiling that is stored for it; 0 for a key that was never used.
+    pub reserved: u32,
+}
+
+/// A key that takes the place of another one.
+#[derive(Clone, Copy, Debug)]
+pub struct NewKey<'k> {
+    /// Which one.
+    pub id: KeyId,
+    /// Its value.
+    pub key: &'k SecretKey,
+    /// An encryption key's fingerprint, and the counters that [`KeyStore::counters`] gave for it.
+    pub counters: Option<(KeyFingerprint, KeyCounters)>,
+}
+
+/// The lowest counter that is accepted from a peer under a key that goes out of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// The key, by its send counter.
+    pub key: CounterId,
+    /// The peer.
+    pub peer: SystemTitle,
+    /// The lowest counter that is accepted from it.
+    pub lowest_acceptable: InvocationCounter,
+}
+
+/// What changes in one security setup, all at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SetupChange<'c> {
+    /// The new policy.
+    pub policy: Option<RequiredProtection>,
+    /// The new keys, each [`KeyId`] at most once.
+    pub keys: &'c [NewKey<'c>],
+    /// The floors of the encryption keys that they replace, to be kept with those keys' fingerprints.
+    pub floors: &'c [Floor],
+}
+
+/// Persistent storage of the keys and policies of security setups, filled in by the application.
+pub trait KeyStore {
+    /// The counters of an encryption key value: those that it had when it was in use the last time, with the lowest
+    /// counter accepted from each peer, which is told to `floor`; else those of a key that was never used, under a name
+    /// that no other key has. It is enough to remember the last few keys.
+    ///
+    /// # Errors
+    /// [`StorageError`] if that cannot be read, or no name is free.
+    fn counters(
+        &mut self,
+        setup: usize,
+        key: &KeyFingerprint,
+        floor: &mut dyn FnMut(SystemTitle, InvocationCounter),
+    ) -> Result<KeyCounters, StorageError>;
+
+    /// Stores a change of the security setup with this number in one record: after a power cut at any instant either
+    /// all of it is there, or nothing. New keys come together with their counters.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the change may not be on the medium. The old keys then stay in use.
+    fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError>;
+}
+
+impl<S: KeyStore + ?Sized> KeyStore for &mut S {
+    fn counters(
+        &mut self,
+        setup: usize,
+        key: &KeyFingerprint,
+        floor: &mut dyn FnMut(SystemTitle, InvocationCounter),
+    ) -> Result<KeyCounters, StorageError> {
+        (**self).counters(setup, key, floor)
+    }
+
+    fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError> {
+        (**self).install(setup, change)
+    }
+}
+
+#[cfg(all(test, feature = "rustcrypto"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{NoRandom, RustCrypto, SecuritySuite};
+
+    #[test]
+    fn fingerprints_tell_keys_and_titles_apart_and_show_nothing() {
+        let provider = RustCrypto::new(NoRandom);
+        let key = |n| SecretKey::new(SecuritySuite::Suite0, &[n; 16]).unwrap();
+        let of =
+            |title, n| KeyFingerprint::of(&provider, SystemTitle::from_octets([title; 8]), &key(n)).unwrap();
+        assert_eq!(of(1, 1), of(1, 1));
+        assert_ne!(of(1, 1), of(1, 2));
+        assert_ne!(of(1, 1), of(2, 1));
+        assert_eq!(std::format!("{:?}", of(1, 1)), "KeyFingerprint(..)");
+    }
+
+    #[test]
+    fn numbers() {
+        for id in 0..=255 {
+            assert_eq!(KeyId::from_id(id).map(KeyId::id), (id < 4).then_some(id));
+        }
+    }
+}

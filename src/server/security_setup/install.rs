@@ -1,0 +1,206 @@
+//! security_activate and key_transfer: what changes, all of it or nothing.
+
+use cosem_objects::ActionResult;
+use cosem_objects::classes::KeyData;
+use dlms_axdr::{Data, Enum, FromData};
+use dlms_security::keys::unwrap_key;
+use dlms_security::{
+    CounterId, CryptoProvider, Floor, KeyCounters, KeyFingerprint, KeyId, KeyStore, KeyUsage, NewKey,
+    PeerWindows, Protection, RequiredProtection, SecretKey, SecurityError, SetupChange, StorageError,
+    constant_time_eq,
+};
+use heapless::Vec;
+
+use super::{KeyManager, Setup};
+use crate::protection::{NewKeys, PEERS};
+
+/// The keys of one request, each at most once.
+pub(super) type KeyList = Vec<(KeyId, SecretKey), { KeyId::ALL.len() }>;
+
+impl<P: CryptoProvider> Setup<'_, P> {
+    /// Whether the request may change keys: only what was authenticated and encrypted may, and not within a list.
+    pub(super) fn expect_confidential(&self) -> Result<(), ActionResult> {
+        let is_confidential = self.protection.contains(Protection::AUTHENTICATED_ENCRYPTED);
+        if is_confidential && self.room.is_some() { Ok(()) } else { Err(ActionResult::ReadWriteDenied) }
+    }
+
+    /// Whether requests and responses can be signed as a policy demands. One that nobody can meet would shut everyone
+    /// out for good.
+    fn can_meet(&self, policy: RequiredProtection) -> bool {
+        let Some((curve, keys)) = self.context.suite().curve().zip(self.key_pairs.as_ref()) else {
+            return !policy.signed_request() && !policy.signed_response();
+        };
+        let usage = KeyUsage::DigitalSignature;
+        let is_known = || {
+            let key = self.client.and_then(|client| keys.peers.public_key(client, usage));
+            key.is_some_and(|key| key.curve() == curve)
+        };
+        (!policy.signed_response() || keys.own.key(usage, curve).is_ok())
+            && (!policy.signed_request() || is_known())
+    }
+}
+
+impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
+    /// Method 1: a policy that demands at least what the old one does.
+    pub(super) fn security_activate(
+        &mut self,
+        setup: &Setup<'_, P>,
+        parameter: Data<'_>,
+    ) -> Result<(), ActionResult> {
+        if setup.room.is_none() {
+            return Err(ActionResult::ReadWriteDenied);
+        }
+        let Enum(code) = Enum::from_data(parameter)?;
+        let old = setup.context.policy();
+        let wanted = match setup.version {
+            0 => RequiredProtection::from_policy_v0(code),
+            _ => RequiredProtection::from_policy_v1(code),
+        };
+        let wanted = wanted.map_err(|_| ActionResult::OtherReason)?;
+        let is_stronger = match setup.version {
+            0 => code & old.policy_v0() == old.policy_v0(),
+            _ => wanted.contains(old),
+        };
+        // What version 0 has no word for stays.
+        let policy = wanted.union(old);
+        if !is_stronger || !setup.can_meet(policy) {
+            return Err(ActionResult::OtherReason);
+        }
+        if policy == old {
+            return Ok(());
+        }
+        let change = SetupChange { policy: Some(policy), ..SetupChange::default() };
+        self.store.install(setup.number, &change).map_err(failed)?;
+        let mut changes = NewKeys::new();
+        changes.set_policy(policy);
+        self.changes = Some((setup.number, changes));
+        Ok(())
+    }
+
+    /// Method 2: keys under the master key.
+    pub(super) fn key_transfer(
+        &mut self,
+        setup: &Setup<'_, P>,
+        parameter: Data<'_>,
+    ) -> Result<(), ActionResult> {
+        setup.expect_confidential()?;
+        let kek = setup.key_ring.as_deref().and_then(|ring| ring.kek.as_ref());
+        let kek = kek.ok_or(ActionResult::OtherReason)?;
+        let mut keys = KeyList::new();
+        for_each_key(parameter, |id, wrapped| {
+            let key = unwrap_key(setup.provider, setup.context.suite(), kek, wrapped);
+            keys.push((id, key.map_err(|_| ActionResult::OtherReason)?))
+                .map_err(|_| ActionResult::OtherReason)
+        })?;
+        self.install(setup, &keys)
+    }
+
+    /// Stores new keys and makes them ready.
+    pub(super) fn install(
+        &mut self,
+        setup: &Setup<'_, P>,
+        keys: &[(KeyId, SecretKey)],
+    ) -> Result<(), ActionResult> {
+        let is_twice = |place: usize, key: &SecretKey| {
+            keys.iter().skip(place + 1).any(|(_, other)| constant_time_eq(key.expose(), other.expose()))
+        };
+        if keys.iter().enumerate().any(|(place, (_, key))| is_twice(place, key)) {
+            return Err(ActionResult::OtherReason);
+        }
+        let (context, provider) = (&*setup.context, setup.provider);
+        let mut unicast = Counted { id: Some(context.counter_id()), is_kept: true };
+        let ring = setup.key_ring.as_deref();
+        let mut broadcast = Counted { id: ring.and_then(|ring| ring.counter_id()), is_kept: true };
+        let mut changes = NewKeys::new();
+        let mut records = Vec::<NewKey<'_>, { KeyId::ALL.len() }>::new();
+        for (id, key) in keys {
+            let mut counters = None;
+            let mut windows = PeerWindows::<PEERS>::new();
+            let mut is_new = true;
+            if matches!(id, KeyId::GlobalBroadcastEncryption | KeyId::Master) && ring.is_none() {
+                return Err(ActionResult::OtherReason);
+            }
+            if id.has_counters() {
+                let fingerprint = KeyFingerprint::of(provider, context.own_title(), key).map_err(unusable)?;
+                let mut restored = Ok(());
+                let found = self.store.counters(setup.number, &fingerprint, &mut |peer, lowest| {
+                    restored = restored.and(windows.restore(peer, lowest));
+                });
+                let found = found.map_err(failed)?;
+                restored.map_err(|_| ActionResult::OtherReason)?;
+                counters = Some((fingerprint, found));
+                let role = if *id == KeyId::GlobalUnicastEncryption { &mut unicast } else { &mut broadcast };
+                // The value that is in use anyway keeps its counters as they are.
+                is_new = role.id != Some(found.id);
+                *role = Counted { id: Some(found.id), is_kept: !is_new };
+            }
+            if is_new {
+                let counters = counters.map_or_else(KeyCounters::default, |(_, counters)| counters);
+                changes.add(provider, context.suite(), *id, key, counters, windows).map_err(unusable)?;
+            }
+            let _ = records.push(NewKey { id: *id, key, counters });
+        }
+        // One value for both would have two send counters.
+        if unicast.id == broadcast.id {
+            return Err(ActionResult::OtherReason);
+        }
+        let mut floors = Vec::<Floor, { 2 * PEERS }>::new();
+        if !unicast.is_kept {
+            let key = context.counter_id();
+            floors.extend(context.windows().map(|(peer, lowest_acceptable)| Floor {
+                key,
+                peer,
+                lowest_acceptable,
+            }));
+        }
+        if let (false, Some((ring, key))) =
+            (broadcast.is_kept, ring.and_then(|ring| Some((ring, ring.counter_id()?))))
+        {
+            floors.extend(ring.windows().map(|(peer, lowest_acceptable)| Floor {
+                key,
+                peer,
+                lowest_acceptable,
+            }));
+        }
+        let change = SetupChange { policy: None, keys: &records, floors: &floors };
+        self.store.install(setup.number, &change).map_err(failed)?;
+        self.changes = Some((setup.number, changes));
+        Ok(())
+    }
+}
+
+/// An encryption key after a change.
+struct Counted {
+    id: Option<CounterId>,
+    is_kept: bool,
+}
+
+/// Goes through the keys of a parameter: at least one, no unknown one, none twice.
+pub(super) fn for_each_key<'p>(
+    parameter: Data<'p>,
+    mut take: impl FnMut(KeyId, &'p [u8]) -> Result<(), ActionResult>,
+) -> Result<(), ActionResult> {
+    let Data::Array(entries) = parameter else { return Err(ActionResult::TypeUnmatched) };
+    let mut seen = [false; KeyId::ALL.len()];
+    if entries.is_empty() || entries.len() > seen.len() {
+        return Err(ActionResult::OtherReason);
+    }
+    for entry in entries {
+        let entry = KeyData::from_data(entry)?;
+        let id = KeyId::from_id(entry.key_id).ok_or(ActionResult::OtherReason)?;
+        match seen.get_mut(usize::from(id.id())) {
+            Some(seen) if !*seen => *seen = true,
+            _ => return Err(ActionResult::OtherReason),
+        }
+        take(id, entry.octets)?;
+    }
+    Ok(())
+}
+
+const fn failed(_: StorageError) -> ActionResult {
+    ActionResult::HardwareFault
+}
+
+const fn unusable(_: SecurityError) -> ActionResult {
+    ActionResult::OtherReason
+}

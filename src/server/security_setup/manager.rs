@@ -1,0 +1,73 @@
+//! Key management as the standard describes it, over a [`KeyStore`].
+
+use cosem_objects::{ActionResult, GetError};
+use dlms_axdr::{Data, Encoder};
+use dlms_security::{CryptoProvider, KeyStore};
+
+use super::{KeyManagement, Setup};
+use crate::protection::NewKeys;
+
+/// Answers the methods of Security setup objects.
+///
+/// | method | needs |
+/// | --- | --- |
+/// | security_activate | nothing but the right to it; the policy only ever grows |
+/// | key_transfer | a request that was authenticated and encrypted, a master key in the [`KeyRing`](crate::KeyRing) |
+/// | key_agreement | the same protection, a signature key pair in [`PublicKeys`](crate::PublicKeys), the client's public key |
+///
+/// What changes keys or policy is refused under the broadcast key and within a list of methods.
+pub struct KeyManager<P: CryptoProvider, S> {
+    pub(super) store: S,
+    pub(super) changes: Option<(usize, NewKeys<P>)>,
+    pub(super) agrees_master_key_for_wrapping: bool,
+}
+
+impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
+    /// Key management that keeps keys and policies in `store`.
+    pub const fn new(store: S) -> Self {
+        Self { store, changes: None, agrees_master_key_for_wrapping: false }
+    }
+
+    /// Names the algorithm of a master key that is agreed on as AES key wrap. The default is AES-GCM as for all other
+    /// keys, since that is what is met; the standard is not known to say.
+    #[must_use]
+    pub const fn agree_master_key_for_wrapping(mut self) -> Self {
+        self.agrees_master_key_for_wrapping = true;
+        self
+    }
+
+    /// The storage.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The storage, to be changed.
+    pub const fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+}
+
+impl<P: CryptoProvider, S: KeyStore> KeyManagement<P> for KeyManager<P, S> {
+    fn invoke(
+        &mut self,
+        setup: &mut Setup<'_, P>,
+        method: i8,
+        parameter: Data<'_>,
+        encoder: &mut Encoder<'_>,
+    ) -> Result<(), ActionResult> {
+        match method {
+            1 => self.security_activate(setup, parameter),
+            2 => self.key_transfer(setup, parameter),
+            3 => self.key_agreement(setup, parameter, encoder),
+            _ => Err(ActionResult::ReadWriteDenied),
+        }
+    }
+
+    fn certificates(&self, _setup: usize, encoder: &mut Encoder<'_>) -> Result<(), GetError> {
+        Ok(encoder.array(0)?)
+    }
+
+    fn take_changes(&mut self) -> Option<(usize, NewKeys<P>)> {
+        self.changes.take()
+    }
+}

@@ -1,0 +1,329 @@
+//! Security setup at both ends: what it shows, how its policy grows, how keys are changed, and what is refused.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+#[path = "common/managed.rs"]
+mod managed;
+
+use common::{CLIENT_TITLE, ENERGY, SERVER_TITLE, config};
+use cosem_objects::classes::KeyData;
+use cosem_objects::{ActionResult, DataAccessResult};
+use dlms::ProtectionError;
+use dlms::client::{ActionItem, SetItem};
+use dlms::server::{AssociationConfig, Event};
+use dlms::xdlms::{AttributeDescriptor, MethodDescriptor};
+use dlms_axdr::{Array, Data, Enum};
+use dlms_security::keys::{MAX_WRAPPED_KEY, wrap_key};
+use dlms_security::{
+    AuthenticationMechanism, CryptoProvider, KeyId, Protection, RequiredProtection, SecretKey, SecuritySuite,
+};
+use managed::{Ends, Managed, Medium, Outcome, SETUP, encoded, master_key, suite_key};
+
+const DONE: Outcome = Outcome::Done(ActionResult::Success, None);
+
+fn refused(result: ActionResult) -> Outcome {
+    Outcome::Done(result, None)
+}
+
+/// The parameter of key_transfer.
+fn transfer(suite: SecuritySuite, kek: &SecretKey, keys: &[(u8, SecretKey)]) -> Vec<u8> {
+    let provider = common::provider();
+    let kek = provider.wrap_key(suite, kek.expose()).unwrap();
+    let wrapped: Vec<_> = keys
+        .iter()
+        .map(|(id, key)| {
+            let mut buffer = [0; MAX_WRAPPED_KEY];
+            (*id, wrap_key(&provider, suite, &kek, key, &mut buffer).unwrap().to_vec())
+        })
+        .collect();
+    let entries: Vec<_> =
+        wrapped.iter().map(|(key_id, octets)| KeyData { key_id: *key_id, octets }).collect();
+    encoded(&Array(&entries))
+}
+
+fn send_transfer(ends: &mut Ends, parameter: &[u8]) -> Outcome {
+    ends.setup_method(2, &Data::from_octets(parameter).unwrap())
+}
+
+fn energy(ends: &mut Ends) -> Outcome {
+    ends.get(3, ENERGY, 2)
+}
+
+#[test]
+fn attributes_are_those_of_the_keys_in_use() {
+    for suite in SecuritySuite::ALL {
+        let mut ends = Ends::new(suite, 1);
+        assert_eq!(ends.associate(), Outcome::Associated);
+        assert_eq!(ends.setup_attribute(1), Outcome::Value(encoded(&SETUP)));
+        assert_eq!(ends.setup_attribute(2), Outcome::Value(vec![0x16, 0x00]));
+        assert_eq!(ends.setup_attribute(3), Outcome::Value(vec![0x16, suite.id()]));
+        assert_eq!(ends.setup_attribute(4), Outcome::Value(encoded(CLIENT_TITLE.octets())));
+        assert_eq!(ends.setup_attribute(5), Outcome::Value(encoded(SERVER_TITLE.octets())));
+        assert_eq!(ends.setup_attribute(6), Outcome::Value(vec![0x01, 0x00]));
+        assert_eq!(ends.setup_attribute(7), Outcome::Refused(DataAccessResult::ReadWriteDenied));
+        let mut ends = Ends::new(suite, 0);
+        assert_eq!(ends.associate(), Outcome::Associated);
+        assert_eq!(ends.setup_attribute(6), Outcome::Refused(DataAccessResult::ReadWriteDenied));
+        assert_eq!(ends.setup_method(3, &Data::NullData), refused(ActionResult::ReadWriteDenied));
+    }
+}
+
+#[test]
+fn no_attribute_can_be_written() {
+    let mut ends = Ends::new(SecuritySuite::Suite0, 1);
+    ends.associate();
+    for attribute in 1..=6 {
+        let item = AttributeDescriptor::new(64, SETUP, attribute);
+        let answer = ends.request(|client, env, out| client.set(env, SetItem::new(item, &Enum(0)), out));
+        assert_eq!(answer, Outcome::Other("SetDone(ReadWriteDenied)".into()));
+    }
+}
+
+#[test]
+fn the_policy_only_grows() {
+    let policies: [(u8, &[u8]); 2] = [(0, &[0, 1, 2, 3]), (1, &[0, 0x04, 0x08, 0x24, 0x6C, 0x48])];
+    for (version, codes) in policies {
+        for &old in codes {
+            for &new in codes {
+                let medium = Medium::default();
+                let parse = match version {
+                    0 => RequiredProtection::from_policy_v0,
+                    _ => RequiredProtection::from_policy_v1,
+                };
+                medium.0.borrow_mut().policies.insert(0, parse(old).unwrap());
+                let server = config(AuthenticationMechanism::Gmac, Some(SecuritySuite::Suite0));
+                let mut ends = Ends::with(server, SecuritySuite::Suite0, version, medium.clone());
+                assert_eq!(ends.associate(), Outcome::Associated);
+                let grows = new & old == old;
+                let expected = if grows { DONE } else { refused(ActionResult::OtherReason) };
+                assert_eq!(ends.setup_method(1, &Enum(new)), expected, "{version}: {old:#x} -> {new:#x}");
+                let shown = if grows { new } else { old };
+                assert_eq!(ends.setup_attribute(2), Outcome::Value(vec![0x16, shown]));
+                assert_eq!(medium.0.borrow().policies[&0], parse(shown).unwrap());
+                assert_eq!(medium.0.borrow().installs, usize::from(grows && new != old));
+            }
+        }
+    }
+}
+
+#[test]
+fn policies_that_nobody_could_meet_or_that_are_none_are_refused() {
+    let mut ends = Ends::new(SecuritySuite::Suite1, 1);
+    ends.server.meter.key_pairs.clear();
+    ends.associate();
+    // Reserved bits; signatures without a key pair, and without the client's public key.
+    for policy in [0x01, 0x02, 0x10, 0x80, 0xFF] {
+        assert_eq!(ends.setup_method(1, &Enum(policy)), refused(ActionResult::OtherReason));
+    }
+    assert_eq!(ends.setup_method(1, &0x6Cu8), refused(ActionResult::TypeUnmatched));
+    let mut ends = Ends::new(SecuritySuite::Suite0, 0);
+    ends.associate();
+    assert_eq!(ends.setup_method(1, &Enum(4)), refused(ActionResult::OtherReason));
+    assert_eq!(ends.server.medium.0.borrow().installs, 0);
+}
+
+#[test]
+fn a_raised_policy_holds_from_the_next_apdu_and_after_a_restart() {
+    let server = AssociationConfig {
+        policy: Protection::empty(),
+        ..config(AuthenticationMechanism::Gmac, Some(SecuritySuite::Suite0))
+    };
+    let mut ends = Ends::with(server.clone(), SecuritySuite::Suite0, 1, Medium::default());
+    assert_eq!(ends.associate(), Outcome::Associated);
+    assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+    assert_eq!(ends.sent.last().unwrap()[0], 0xC0, "nothing is demanded, so nothing is protected");
+    assert_eq!(ends.setup_method(1, &Enum(0x6C)), DONE, "the answer is as the request was");
+    // A plain APDU is not enough any more.
+    assert!(matches!(energy(&mut ends), Outcome::Other(_) | Outcome::Failed(_)));
+    let violation = Event::SecurityViolation { error: ProtectionError::Required };
+    assert!(core::iter::from_fn(|| ends.server.session.poll_event()).any(|event| event == violation));
+    ends.server = Managed::new(server, 1, ends.server.medium.clone());
+    // The proof of mechanism 5 would be plain too.
+    assert_ne!(ends.associate(), Outcome::Associated);
+    let server = config(AuthenticationMechanism::Gmac, Some(SecuritySuite::Suite0));
+    let mut ends = Ends::with(server, SecuritySuite::Suite0, 1, ends.server.medium.clone());
+    ends.skip_counters(256);
+    assert_eq!(ends.associate(), Outcome::Associated);
+    assert_eq!(ends.setup_attribute(2), Outcome::Value(vec![0x16, 0x6C]));
+}
+
+#[test]
+fn keys_change_after_the_answer_under_the_old_ones() {
+    for suite in SecuritySuite::ALL {
+        let mut ends = Ends::new(suite, 0);
+        assert_eq!(ends.associate(), Outcome::Associated);
+        let new = [(0, suite_key(suite, 0x31)), (2, suite_key(suite, 0x71))];
+        let parameter = transfer(suite, &master_key(suite), &new);
+        // The answer is read with the old keys.
+        assert_eq!(send_transfer(&mut ends, &parameter), DONE);
+        // The old keys are of no use any more, in this association and in a new one.
+        assert!(!matches!(energy(&mut ends), Outcome::Value(_)));
+        assert_ne!(ends.associate(), Outcome::Associated);
+        let [(_, unicast), (_, authentication)] = new;
+        ends.follow(&[(KeyId::GlobalUnicastEncryption, unicast), (KeyId::Authentication, authentication)]);
+        assert_eq!(ends.associate(), Outcome::Associated);
+        assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+        // And after a restart.
+        let medium = ends.server.medium.clone();
+        ends.server = Managed::new(config(AuthenticationMechanism::Gmac, Some(suite)), 0, medium);
+        assert_eq!(ends.associate(), Outcome::Associated);
+    }
+}
+
+#[test]
+fn an_open_association_goes_on_with_the_new_keys() {
+    let suite = SecuritySuite::Suite2;
+    let mut ends = Ends::new(suite, 1);
+    ends.associate();
+    let parameter = transfer(suite, &master_key(suite), &[(0, suite_key(suite, 0x31))]);
+    assert_eq!(send_transfer(&mut ends, &parameter), DONE);
+    ends.follow(&[(KeyId::GlobalUnicastEncryption, suite_key(suite, 0x31))]);
+    assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+}
+
+#[test]
+fn all_keys_at_once_and_the_next_ones_under_the_new_master_key() {
+    let suite = SecuritySuite::Suite1;
+    let mut ends = Ends::new(suite, 1);
+    ends.associate();
+    let new: Vec<_> = (0..4u8).map(|id| (id, suite_key(suite, 0x10 * id + 0x11))).collect();
+    assert_eq!(send_transfer(&mut ends, &transfer(suite, &master_key(suite), &new)), DONE);
+    ends.follow(&[
+        (KeyId::GlobalUnicastEncryption, new[0].1.clone()),
+        (KeyId::Authentication, new[2].1.clone()),
+    ]);
+    let again = [(0, suite_key(suite, 0x77))];
+    let old = transfer(suite, &master_key(suite), &again);
+    assert_eq!(send_transfer(&mut ends, &old), refused(ActionResult::OtherReason));
+    assert_eq!(send_transfer(&mut ends, &transfer(suite, &new[3].1, &again)), DONE);
+    assert!(ends.server.meter.key_rings[1].counter_id().is_some());
+}
+
+#[test]
+fn what_is_wrong_changes_nothing() {
+    let suite = SecuritySuite::Suite0;
+    let mut ends = Ends::new(suite, 1);
+    ends.associate();
+    let kek = master_key(suite);
+    let key = |n| suite_key(suite, n);
+    let good = transfer(suite, &kek, &[(0, key(1))]);
+    let other = ActionResult::OtherReason;
+    let mut cases = vec![
+        (vec![0x01, 0x00], other),
+        (transfer(suite, &kek, &[(0, key(1)), (0, key(2))]), other),
+        (transfer(suite, &kek, &[(0, key(1)), (0x80, key(2))]), other),
+        (transfer(suite, &kek, &[(4, key(1))]), other),
+        (transfer(suite, &kek, &[(0, key(1)), (2, key(1))]), other),
+        (transfer(suite, &key(9), &[(0, key(1))]), other),
+        (encoded(&Array(&[KeyData { key_id: 0, octets: &[0; 40] }])), other),
+        (encoded(&Array(&[KeyData { key_id: 0, octets: &[] }])), other),
+        (vec![0x00], ActionResult::TypeUnmatched),
+        (vec![0x01, 0x01, 0x00], ActionResult::TypeUnmatched),
+    ];
+    // Any bit of the wrapped key, in the second entry too.
+    let two = transfer(suite, &kek, &[(2, key(3)), (0, key(1))]);
+    for at in two.len() - 24..two.len() {
+        let mut changed = two.clone();
+        changed[at] ^= 1 << (at % 8);
+        cases.push((changed, other));
+    }
+    for (parameter, expected) in cases {
+        assert_eq!(send_transfer(&mut ends, &parameter), refused(expected), "{parameter:02X?}");
+        assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+    }
+    // Within a list, beside another method.
+    let method = MethodDescriptor::new(64, SETUP, 2);
+    let parameter = Data::from_octets(&good).unwrap();
+    let items = [ActionItem::new(method, &parameter)];
+    let answer = ends.request(|client, env, out| client.action_with_list(env, &items, out));
+    assert!(matches!(&answer, Outcome::Other(text) if text.contains("ActionListDone")), "{answer:?}");
+    assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+    assert_eq!(ends.server.medium.0.borrow().installs, 0);
+}
+
+#[test]
+fn keys_come_only_in_confidence() {
+    for protection in [Protection::empty(), Protection::AUTHENTICATED] {
+        let suite = SecuritySuite::Suite0;
+        let server =
+            AssociationConfig { policy: protection, ..config(AuthenticationMechanism::Gmac, Some(suite)) };
+        let mut ends = Ends::with(server, suite, 1, Medium::default());
+        assert_eq!(ends.associate(), Outcome::Associated);
+        let parameter = transfer(suite, &master_key(suite), &[(0, suite_key(suite, 1))]);
+        assert_eq!(send_transfer(&mut ends, &parameter), refused(ActionResult::ReadWriteDenied));
+        assert_eq!(ends.server.medium.0.borrow().installs, 0);
+    }
+}
+
+#[test]
+fn counters_belong_to_key_values() {
+    let suite = SecuritySuite::Suite0;
+    let mut ends = Ends::new(suite, 1);
+    ends.associate();
+    let (original, _) = common::keys(suite);
+    let counter = |ends: &Ends| ends.server.meter.security[0].upcoming_counter().value();
+    let floor = |ends: &Ends| ends.server.meter.security[0].lowest_acceptable(CLIENT_TITLE).value();
+    for _ in 0..10 {
+        energy(&mut ends);
+    }
+    // A new authentication key alone, or the key that is in use, touches no counter.
+    let kek = master_key(suite);
+    for (id, key) in [(2, suite_key(suite, 0x44)), (0, original.clone())] {
+        let before = (counter(&ends), floor(&ends));
+        assert_eq!(send_transfer(&mut ends, &transfer(suite, &kek, &[(id, key.clone())])), DONE);
+        if id == 2 {
+            ends.follow(&[(KeyId::Authentication, key)]);
+        }
+        assert_eq!((counter(&ends), floor(&ends)), (before.0 + 1, before.1 + 1));
+    }
+    let (sent, heard) = (counter(&ends), floor(&ends));
+    let last_request = ends.sent.last().unwrap().clone();
+    // A new key starts at zero.
+    let new = suite_key(suite, 0x55);
+    assert_eq!(send_transfer(&mut ends, &transfer(suite, &kek, &[(0, new.clone())])), DONE);
+    assert_eq!((counter(&ends), floor(&ends)), (0, 0));
+    ends.follow(&[(KeyId::GlobalUnicastEncryption, new)]);
+    assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+    // The old one comes back with its counters: neither is a nonce used twice nor an old request heard again.
+    assert_eq!(send_transfer(&mut ends, &transfer(suite, &kek, &[(0, original)])), DONE);
+    assert!(counter(&ends) > sent && floor(&ends) > heard, "{} {}", counter(&ends), floor(&ends));
+    let answer = ends.server.exchange(&last_request).unwrap();
+    assert_eq!(answer[..3], [0xD8, 0x01, 0x06], "invocation counter error");
+}
+
+#[test]
+fn a_power_cut_leaves_all_of_a_change_or_nothing() {
+    let suite = SecuritySuite::Suite0;
+    let new = [(0, suite_key(suite, 0x31)), (2, suite_key(suite, 0x71))];
+    for writes in 0..6 {
+        let mut ends = Ends::new(suite, 1);
+        ends.associate();
+        let medium = ends.server.medium.clone();
+        medium.0.borrow_mut().writes_left = Some(writes);
+        let answer = send_transfer(&mut ends, &transfer(suite, &master_key(suite), &new));
+        medium.0.borrow_mut().writes_left = None;
+        let is_installed = medium.0.borrow().installs > 0;
+        assert_eq!(is_installed, writes > 0);
+        // Without storage nothing changes, and the association goes on under the old keys.
+        if !is_installed {
+            assert_eq!(answer, refused(ActionResult::HardwareFault));
+            assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+        }
+        // Whatever the client heard: after a restart one of the two states is there, whole.
+        let floors: Vec<_> = ends.server.meter.security[0].windows().collect();
+        let id = ends.server.meter.security[0].counter_id();
+        ends.server = Managed::new(config(AuthenticationMechanism::Gmac, Some(suite)), 1, medium);
+        if is_installed {
+            ends.follow(&[
+                (KeyId::GlobalUnicastEncryption, new[0].1.clone()),
+                (KeyId::Authentication, new[1].1.clone()),
+            ]);
+        } else {
+            assert_eq!(ends.server.meter.security[0].counter_id(), id);
+            for (peer, lowest) in floors {
+                ends.server.meter.security[0].restore_window(peer, lowest).unwrap();
+            }
+        }
+        assert_eq!(ends.associate(), Outcome::Associated, "after {writes} writes");
+    }
+}
