@@ -8,7 +8,8 @@
 
 mod common;
 
-use common::public_keys::{Ecc, key_pairs, peers_on};
+use common::PROVIDER;
+use common::public_keys::{key_pairs, peers_on};
 use common::{CLIENT_TITLE, Counters, Provider, SERVER_TITLE, key_ring, keys, provider, to_hex, unhex};
 use dlms::{
     Accepted, Asymmetric, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyPairs,
@@ -57,7 +58,7 @@ impl Side {
             context: &mut self.context,
             dedicated: Some(&mut self.dedicated),
             key_ring: Some(&mut self.ring),
-            asymmetric: Some(Asymmetric { provider: &Ecc, own: &self.pairs, peers: &self.peers }),
+            asymmetric: Some(Asymmetric { provider: &PROVIDER, own: &self.pairs, peers: &self.peers }),
         }
     }
 

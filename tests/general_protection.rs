@@ -465,7 +465,11 @@ fn notifications_in_every_form() {
                 context: &mut pair.security,
                 dedicated: None,
                 key_ring: Some(&mut pair.key_ring),
-                asymmetric: Some(Asymmetric { provider: &Ecc, own: &pair.key_pairs[0], peers: &pair.peers }),
+                asymmetric: Some(Asymmetric {
+                    provider: &PROVIDER,
+                    own: &pair.key_pairs[0],
+                    peers: &pair.peers,
+                }),
             };
             let demand = Demand { accepted: ALL, ..Demand::new(SERVER_TITLE, policy) };
             let replayed = apdu.clone();
@@ -498,7 +502,7 @@ fn a_signature_alone_is_not_taken_twice() {
         counters: &mut pair.counters,
         security: Some(&mut pair.security),
         key_ring: Some(&mut pair.key_ring),
-        public_keys: Some(PublicKeys { provider: &Ecc, own: &mut pair.key_pairs, peers: &pair.peers }),
+        public_keys: Some(PublicKeys { provider: &PROVIDER, own: &mut pair.key_pairs, peers: &pair.peers }),
         manufacturer: None,
         now: Duration::ZERO,
     };

@@ -160,7 +160,7 @@ fn keys_change_after_the_answer_under_the_old_ones() {
         assert!(!matches!(energy(&mut ends), Outcome::Value(_)));
         assert_ne!(ends.associate(), Outcome::Associated);
         let [(_, unicast), (_, authentication)] = new;
-        ends.follow(&[(KeyId::GlobalUnicastEncryption, unicast), (KeyId::Authentication, authentication)]);
+        ends.follow(&[(KeyId::GlobalUnicast, unicast), (KeyId::Authentication, authentication)]);
         assert_eq!(ends.associate(), Outcome::Associated);
         assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
         // And after a restart.
@@ -177,7 +177,7 @@ fn an_open_association_goes_on_with_the_new_keys() {
     ends.associate();
     let parameter = transfer(suite, &master_key(suite), &[(0, suite_key(suite, 0x31))]);
     assert_eq!(send_transfer(&mut ends, &parameter), DONE);
-    ends.follow(&[(KeyId::GlobalUnicastEncryption, suite_key(suite, 0x31))]);
+    ends.follow(&[(KeyId::GlobalUnicast, suite_key(suite, 0x31))]);
     assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
 }
 
@@ -188,10 +188,7 @@ fn all_keys_at_once_and_the_next_ones_under_the_new_master_key() {
     ends.associate();
     let new: Vec<_> = (0..4u8).map(|id| (id, suite_key(suite, 0x10 * id + 0x11))).collect();
     assert_eq!(send_transfer(&mut ends, &transfer(suite, &master_key(suite), &new)), DONE);
-    ends.follow(&[
-        (KeyId::GlobalUnicastEncryption, new[0].1.clone()),
-        (KeyId::Authentication, new[2].1.clone()),
-    ]);
+    ends.follow(&[(KeyId::GlobalUnicast, new[0].1.clone()), (KeyId::Authentication, new[2].1.clone())]);
     let again = [(0, suite_key(suite, 0x77))];
     let old = transfer(suite, &master_key(suite), &again);
     assert_eq!(send_transfer(&mut ends, &old), refused(ActionResult::OtherReason));
@@ -282,7 +279,7 @@ fn counters_belong_to_key_values() {
     let new = suite_key(suite, 0x55);
     assert_eq!(send_transfer(&mut ends, &transfer(suite, &kek, &[(0, new.clone())])), DONE);
     assert_eq!((counter(&ends), floor(&ends)), (0, 0));
-    ends.follow(&[(KeyId::GlobalUnicastEncryption, new)]);
+    ends.follow(&[(KeyId::GlobalUnicast, new)]);
     assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
     // The old one comes back with its counters: neither is a nonce used twice nor an old request heard again.
     assert_eq!(send_transfer(&mut ends, &transfer(suite, &kek, &[(0, original)])), DONE);
@@ -315,7 +312,7 @@ fn a_power_cut_leaves_all_of_a_change_or_nothing() {
         ends.server = Managed::new(config(AuthenticationMechanism::Gmac, Some(suite)), 1, medium);
         if is_installed {
             ends.follow(&[
-                (KeyId::GlobalUnicastEncryption, new[0].1.clone()),
+                (KeyId::GlobalUnicast, new[0].1.clone()),
                 (KeyId::Authentication, new[1].1.clone()),
             ]);
         } else {

@@ -108,7 +108,7 @@ impl KeyStore for Keys {
         let mut changed = self.kept.setup.get(&setup.to_string()).cloned().unwrap_or_default();
         for key in change.keys {
             changed.key.insert(key.id.id().to_string(), to_hex(key.key.expose()));
-            if let (KeyId::GlobalUnicastEncryption, Some((_, counters))) = (key.id, key.counters) {
+            if let (KeyId::GlobalUnicast, Some((_, counters))) = (key.id, key.counters) {
                 changed.counters = Some(counters.id.0);
             }
         }

@@ -192,7 +192,7 @@ impl Simulation {
         let mut store = self.keys(provider)?;
         let contexts = self.model.key_set.iter().enumerate().map(|(place, keys)| {
             let (suite, ek, ak) = keys.values()?;
-            let ek = store.key(place, KeyId::GlobalUnicastEncryption).unwrap_or(ek);
+            let ek = store.key(place, KeyId::GlobalUnicast).unwrap_or(ek);
             let ak = store.key(place, KeyId::Authentication).unwrap_or(ak);
             let ek = SecretKey::new(suite, &ek)?;
             let fingerprint = KeyFingerprint::of(provider, title, &ek)?;
@@ -227,7 +227,7 @@ impl Simulation {
             if let Some(kek) = store.key(place, KeyId::Master).or(kek) {
                 ring.set_master_key(provider, suite, &SecretKey::new(suite, &kek)?)?;
             }
-            if let Some(key) = store.key(place, KeyId::GlobalBroadcastEncryption) {
+            if let Some(key) = store.key(place, KeyId::GlobalBroadcast) {
                 let key = SecretKey::new(suite, &key)?;
                 let fingerprint = KeyFingerprint::of(provider, title, &key)?;
                 let counters = store.counters(place, &fingerprint, &mut |_, _| {});

@@ -9,34 +9,11 @@
 //! An ephemeral key travels as `Q ‖ signature`. The signature is over `key_id ‖ Q` in the first scheme and over `Q` alone in
 //! the second.
 
+pub use crate::KeyId;
 use crate::{
     Curve, PrivateKey, PublicKey, PublicKeyProvider, SecretKey, SecurityError, SecuritySuite, Signature,
     SystemTitle,
 };
-
-/// Which global key: key_id of the Security setup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyId {
-    /// The global unicast encryption key.
-    GlobalUnicast = 0,
-    /// The global broadcast encryption key.
-    GlobalBroadcast = 1,
-    /// The global authentication key.
-    Authentication = 2,
-    /// The master key (KEK).
-    Master = 3,
-}
-
-impl KeyId {
-    /// All keys, in the order of their numbers.
-    pub const ALL: [Self; 4] =
-        [Self::GlobalUnicast, Self::GlobalBroadcast, Self::Authentication, Self::Master];
-
-    /// The key with this number.
-    pub fn from_id(id: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(id)).copied()
-    }
-}
 
 /// What a derived key is for: AlgorithmID of the key derivation, `2.16.756.5.8.3.x` as seven octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -23,9 +23,9 @@ use crate::{
 #[repr(u8)]
 pub enum KeyId {
     /// The global unicast encryption key.
-    GlobalUnicastEncryption = 0,
+    GlobalUnicast = 0,
     /// The global broadcast encryption key.
-    GlobalBroadcastEncryption = 1,
+    GlobalBroadcast = 1,
     /// The global authentication key.
     Authentication = 2,
     /// The master key (KEK), under which keys are transferred.
@@ -35,7 +35,7 @@ pub enum KeyId {
 impl KeyId {
     /// All keys, in the order of their numbers.
     pub const ALL: [Self; 4] =
-        [Self::GlobalUnicastEncryption, Self::GlobalBroadcastEncryption, Self::Authentication, Self::Master];
+        [Self::GlobalUnicast, Self::GlobalBroadcast, Self::Authentication, Self::Master];
 
     /// The number on the wire.
     pub const fn id(self) -> u8 {
@@ -45,8 +45,8 @@ impl KeyId {
     /// The key with this number.
     pub const fn from_id(id: u8) -> Option<Self> {
         match id {
-            0 => Some(Self::GlobalUnicastEncryption),
-            1 => Some(Self::GlobalBroadcastEncryption),
+            0 => Some(Self::GlobalUnicast),
+            1 => Some(Self::GlobalBroadcast),
             2 => Some(Self::Authentication),
             3 => Some(Self::Master),
             _ => None,
@@ -55,7 +55,7 @@ impl KeyId {
 
     /// Whether invocation counters belong to the key.
     pub const fn has_counters(self) -> bool {
-        matches!(self, Self::GlobalUnicastEncryption | Self::GlobalBroadcastEncryption)
+        matches!(self, Self::GlobalUnicast | Self::GlobalBroadcast)
     }
 }
 

@@ -47,10 +47,10 @@ impl<P: CryptoProvider> NewKeys<P> {
         windows: PeerWindows<PEERS>,
     ) -> Result<(), SecurityError> {
         match id {
-            KeyId::GlobalUnicastEncryption => {
+            KeyId::GlobalUnicast => {
                 self.unicast = Some(KeyState::new(provider, suite, key, counters, windows)?);
             }
-            KeyId::GlobalBroadcastEncryption => {
+            KeyId::GlobalBroadcast => {
                 self.broadcast = Some(KeyState::new(provider, suite, key, counters, windows)?);
             }
             KeyId::Authentication => {

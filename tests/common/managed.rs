@@ -127,7 +127,7 @@ impl Managed {
                 kept.unwrap_or_else(|| initial.to_vec())
             };
             let (unicast, authentication) = common::keys(suite);
-            let unicast = key(KeyId::GlobalUnicastEncryption, unicast.expose());
+            let unicast = key(KeyId::GlobalUnicast, unicast.expose());
             let unicast = SecretKey::new(suite, &unicast).unwrap();
             let authentication = key(KeyId::Authentication, authentication.expose());
             let fingerprint = KeyFingerprint::of(&provider, title, &unicast).unwrap();
@@ -178,7 +178,7 @@ impl Managed {
             counters: &mut self.medium,
             key_rings: &mut self.meter.key_rings,
             public_keys: Some(PublicKeys {
-                provider: &common::public_keys::Ecc,
+                provider: &common::PROVIDER,
                 own: &mut self.meter.key_pairs,
                 peers: &self.meter.peers,
             }),

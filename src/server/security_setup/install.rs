@@ -117,7 +117,7 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
             let mut counters = None;
             let mut windows = PeerWindows::<PEERS>::new();
             let mut is_new = true;
-            if matches!(id, KeyId::GlobalBroadcastEncryption | KeyId::Master) && ring.is_none() {
+            if matches!(id, KeyId::GlobalBroadcast | KeyId::Master) && ring.is_none() {
                 return Err(ActionResult::OtherReason);
             }
             if id.has_counters() {
@@ -129,7 +129,7 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
                 let found = found.map_err(failed)?;
                 restored.map_err(|_| ActionResult::OtherReason)?;
                 counters = Some((fingerprint, found));
-                let role = if *id == KeyId::GlobalUnicastEncryption { &mut unicast } else { &mut broadcast };
+                let role = if *id == KeyId::GlobalUnicast { &mut unicast } else { &mut broadcast };
                 // The value that is in use anyway keeps its counters as they are.
                 is_new = role.id != Some(found.id);
                 *role = Counted { id: Some(found.id), is_kept: !is_new };

@@ -124,7 +124,7 @@ impl<'a> FromData<'a> for CertificateIdentification<'a> {
                 let (serial_number, issuer) = FromData::from_data(options)?;
                 Ok(Self::BySerialNumber { serial_number, issuer })
             }
-            _ => Err(TypeMismatch { expected: "certificate-identification-type" }),
+            _ => Err(TypeMismatch::new("certificate-identification-type")),
         }
     }
 }
