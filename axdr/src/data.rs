@@ -151,15 +151,23 @@ impl<'a> Data<'a> {
 
     /// The integer, whatever its width; `enum`, `bcd`, `boolean` and the delta types are none.
     pub fn integer(&self) -> Option<i128> {
+        match *self {
+            Data::Long64Unsigned(value) => Some(value.into()),
+            _ => self.long64().map(i128::from),
+        }
+    }
+
+    /// As [`Data::integer`], if it fits.
+    pub(crate) fn long64(&self) -> Option<i64> {
         Some(match *self {
             Data::Integer(value) => value.into(),
             Data::Long(value) => value.into(),
             Data::DoubleLong(value) => value.into(),
-            Data::Long64(value) => value.into(),
+            Data::Long64(value) => value,
             Data::Unsigned(value) => value.into(),
             Data::LongUnsigned(value) => value.into(),
             Data::DoubleLongUnsigned(value) => value.into(),
-            Data::Long64Unsigned(value) => value.into(),
+            Data::Long64Unsigned(value) => value.try_into().ok()?,
             _ => return None,
         })
     }

@@ -146,7 +146,10 @@ numbers! {
     u8 => Unsigned, |data| fitting(data);
     u16 => LongUnsigned, |data| fitting(data);
     u32 => DoubleLongUnsigned, |data| fitting(data);
-    u64 => Long64Unsigned, |data| fitting(data);
+    u64 => Long64Unsigned, |data| match data {
+        Data::Long64Unsigned(value) => Some(value),
+        _ => fitting(data),
+    };
     f32 => Float32, |data| match data { Data::Float32(value) => Some(value), _ => None };
     f64 => Float64, |data| match data {
         Data::Float32(value) => Some(value.into()),
@@ -155,8 +158,8 @@ numbers! {
     };
 }
 
-fn fitting<T: TryFrom<i128>>(data: Data<'_>) -> Option<T> {
-    data.integer().and_then(|value| value.try_into().ok())
+fn fitting<T: TryFrom<i64>>(data: Data<'_>) -> Option<T> {
+    data.long64().and_then(|value| value.try_into().ok())
 }
 
 impl Encode for Data<'_> {

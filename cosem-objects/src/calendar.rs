@@ -2,18 +2,30 @@
 //!
 //! UTC = local time + deviation, where the deviation is in minutes: −60 for Central European Time.
 
+use core::time::Duration;
+
 use dlms_axdr::{ClockStatus, Date, DateTime, DayOfMonth, Month, Time};
 
 pub(crate) const DAY: i64 = 86_400;
 
 /// The date-time at an instant given in milliseconds of local time.
 pub(crate) fn date_time(local_milliseconds: i64, deviation: i16, status: ClockStatus) -> DateTime {
-    let Some(seconds) = DateTime::from_local_seconds(local_milliseconds.div_euclid(1000)) else {
-        return DateTime::NOT_SPECIFIED;
-    };
+    let (seconds, milliseconds) = div_rem(local_milliseconds, 1000);
+    let Some(seconds) = DateTime::from_local_seconds(seconds) else { return DateTime::NOT_SPECIFIED };
     let [hour, minute, second, _] = seconds.time().0;
-    let hundredths = (local_milliseconds.rem_euclid(1000) / 10) as u8;
+    let hundredths = (milliseconds as u32 / 10) as u8;
     DateTime::new(seconds.date(), Time([hour, minute, second, hundredths]), Some(deviation), status)
+}
+
+/// The same in milliseconds.
+pub(crate) const fn milliseconds(duration: Duration) -> i64 {
+    duration.as_secs() as i64 * 1000 + duration.subsec_millis() as i64
+}
+
+/// Quotient, rounded down, and remainder, which is never negative.
+#[inline(never)]
+pub(crate) const fn div_rem(value: i64, by: i64) -> (i64, i64) {
+    (value.div_euclid(by), value.rem_euclid(by))
 }
 
 /// Milliseconds of local time of a date-time whose date, hour and minute are given. Second and hundredths that are left

@@ -7,10 +7,8 @@
 const GOOD: u16 = 0xF0B8;
 const POLYNOMIAL: u16 = 0x8408;
 
-#[cfg(feature = "fast-crc")]
-const WAYS: usize = 16;
-#[cfg(not(feature = "fast-crc"))]
-const WAYS: usize = 1;
+/// How many octets a step takes; with 0, a nibble at a time with a table of 32 octets.
+const WAYS: usize = if cfg!(feature = "fast-crc") { 16 } else { 0 };
 
 /// A check sequence in the making: feed octets, then ask for the result.
 ///
@@ -43,7 +41,14 @@ impl Crc {
         rest = self.update_blocks::<8>(rest);
         rest = self.update_blocks::<4>(rest);
         for octet in rest {
-            self.0 = (self.0 >> 8) ^ TABLES[0][usize::from(*octet ^ self.0 as u8)];
+            if let Some(table) = TABLES.first() {
+                self.0 = (self.0 >> 8) ^ table[usize::from(*octet ^ self.0 as u8)];
+            } else {
+                self.0 ^= u16::from(*octet);
+                for _ in 0..2 {
+                    self.0 = (self.0 >> 4) ^ NIBBLES[usize::from(self.0 & 0x0F)];
+                }
+            }
         }
     }
 
@@ -84,28 +89,37 @@ impl Default for Crc {
     }
 }
 
+/// What a nibble leaves in the register.
+static NIBBLES: [u16; 16] = {
+    let mut nibbles = [0; 16];
+    let mut nibble = 0;
+    while nibble < 16 {
+        nibbles[nibble] = shifted(nibble as u16, 4);
+        nibble += 1;
+    }
+    nibbles
+};
+
+const fn shifted(mut register: u16, bits: usize) -> u16 {
+    let mut bit = 0;
+    while bit < bits {
+        register = if register & 1 == 1 { (register >> 1) ^ POLYNOMIAL } else { register >> 1 };
+        bit += 1;
+    }
+    register
+}
+
 /// `TABLES[n][octet]`: what `octet` leaves in the register `n` octets later.
 static TABLES: [[u16; 256]; WAYS] = tables();
 
 const fn tables() -> [[u16; 256]; WAYS] {
     let mut tables = [[0; 256]; WAYS];
-    let mut octet = 0;
-    while octet < 256 {
-        let mut register = octet as u16;
-        let mut bit = 0;
-        while bit < 8 {
-            register = if register & 1 == 1 { (register >> 1) ^ POLYNOMIAL } else { register >> 1 };
-            bit += 1;
-        }
-        tables[0][octet] = register;
-        octet += 1;
-    }
-    let mut way = 1;
+    let mut way = 0;
     while way < WAYS {
         let mut octet = 0;
         while octet < 256 {
-            let register = tables[way - 1][octet];
-            tables[way][octet] = (register >> 8) ^ tables[0][(register & 0xFF) as usize];
+            let before = if way == 0 { octet as u16 } else { tables[way - 1][octet] };
+            tables[way][octet] = shifted(before, 8);
             octet += 1;
         }
         way += 1;

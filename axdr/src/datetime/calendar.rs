@@ -106,7 +106,7 @@ impl DateTime {
     /// The date-time so many seconds of local time after 1970-01-01 00:00, without deviation.
     pub fn from_local_seconds(seconds: i64) -> Option<Self> {
         let date = Date::from_unix_days(seconds.div_euclid(SECONDS_PER_DAY))?;
-        let second = seconds.rem_euclid(SECONDS_PER_DAY);
+        let second = seconds.rem_euclid(SECONDS_PER_DAY) as u32;
         let time = Time([(second / 3600) as u8, (second / 60 % 60) as u8, (second % 60) as u8, 0xFF]);
         Some(Self::new(date, time, None, ClockStatus::empty()))
     }
@@ -150,30 +150,31 @@ pub(super) const fn days_in_month(year: u16, month: u8) -> u8 {
 }
 
 /// Days from year 0, 1 March, to 1970-01-01.
-const EPOCH: i64 = 719_468;
-const DAYS_IN_400_YEARS: i64 = 146_097;
+const EPOCH: i32 = 719_468;
+const DAYS_IN_400_YEARS: i32 = 146_097;
 
 /// Days after 1970-01-01 in the Gregorian calendar. Years begin in March here, so that a leap day is their last one.
 fn days(year: u16, month: u8, day: u8) -> Option<i64> {
     if !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
         return None;
     }
-    let year = i64::from(year) - i64::from(month <= 2);
-    let month = (i64::from(month) + 9) % 12;
-    let day_of_year = (153 * month + 2) / 5 + i64::from(day) - 1;
-    Some(year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - EPOCH)
+    let year = i32::from(year) - i32::from(month <= 2);
+    let month = (i32::from(month) + 9) % 12;
+    let day_of_year = (153 * month + 2) / 5 + i32::from(day) - 1;
+    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year;
+    Some((days - EPOCH).into())
 }
 
 /// Year, month and day so many days after 1970-01-01, if the year is 0 to 65534.
 fn civil(days: i64) -> Option<(u16, u8, u8)> {
-    let days = days.checked_add(EPOCH)?;
+    let days = i32::try_from(days).ok()?.checked_add(EPOCH)?;
     let day_of_era = days.rem_euclid(DAYS_IN_400_YEARS);
     let year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / (DAYS_IN_400_YEARS - 1)) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month = (5 * day_of_year + 2) / 153;
     let day = (day_of_year - (153 * month + 2) / 5 + 1) as u8;
-    let year = days.div_euclid(DAYS_IN_400_YEARS) * 400 + year_of_era + i64::from(month >= 10);
+    let year = days.div_euclid(DAYS_IN_400_YEARS) * 400 + year_of_era + i32::from(month >= 10);
     let year = u16::try_from(year).ok().filter(|&year| year != 0xFFFF)?;
     Some((year, (if month < 10 { month + 3 } else { month - 9 }) as u8, day))
 }

@@ -96,17 +96,17 @@ impl SoftwareClock {
 
     /// A clock that shows `unix_milliseconds` at `now`.
     pub const fn starting_at(unix_milliseconds: i64, now: Duration) -> Self {
-        Self { now, origin: Some(unix_milliseconds - now.as_millis() as i64) }
+        Self { now, origin: Some(unix_milliseconds - calendar::milliseconds(now)) }
     }
 }
 
 impl ClockSource for SoftwareClock {
     fn unix_milliseconds(&self) -> Option<i64> {
-        Some(self.origin? + self.now.as_millis() as i64)
+        Some(self.origin? + calendar::milliseconds(self.now))
     }
 
     fn set(&mut self, unix_milliseconds: i64) -> Result<(), DataAccessResult> {
-        self.origin = Some(unix_milliseconds - self.now.as_millis() as i64);
+        self.origin = Some(unix_milliseconds - calendar::milliseconds(self.now));
         Ok(())
     }
 
@@ -178,7 +178,9 @@ impl<S: ClockSource> Clock<S> {
             return false;
         }
         let local = unix_milliseconds - i64::from(self.time_zone) * 60_000;
-        let Some(year) = calendar::year(local.div_euclid(calendar::DAY * 1000)) else { return false };
+        let Some(year) = calendar::year(calendar::div_rem(local, calendar::DAY * 1000).0) else {
+            return false;
+        };
         let change = |pattern: &DateTime, deviation: i16| {
             let deviation = pattern.deviation().unwrap_or(deviation);
             Some(calendar::occurrence_in_year(pattern, year)? + i64::from(deviation) * 60_000)
@@ -206,7 +208,8 @@ impl<S: ClockSource> Clock<S> {
         let now = self.source.unix_milliseconds().ok_or(ActionResult::TemporaryFailure)?;
         let deviation = i64::from(self.reading(now).deviation) * 60_000;
         let period = i64::from(period.max(1)) * 1000;
-        let rounded = (now - deviation + period / 2).div_euclid(period) * period + deviation;
+        let middle = now - deviation + period / 2;
+        let rounded = middle - calendar::div_rem(middle, period).1 + deviation;
         self.set_time(rounded, effects).map_err(|_| ActionResult::HardwareFault)
     }
 

@@ -9,7 +9,12 @@ use crate::calendar;
 /// A value that can be compared with others of its kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Key<'a> {
-    Integer(i128),
+    /// Zero is not negative.
+    Integer {
+        negative: bool,
+        magnitude: u64,
+    },
+    /// Neither NaN nor −0.
     Float(f64),
     /// Milliseconds of local time, and the deviation if there is one.
     DateTime {
@@ -32,13 +37,29 @@ impl<'a> Key<'a> {
             Data::DateTime(_) => Self::date_time(data)?,
             Data::OctetString(octets) | Data::VisibleString(octets) => Self::Octets(octets),
             Data::Utf8String(text) => Self::Octets(text.as_bytes()),
-            Data::Boolean(value) => Self::Integer(value.into()),
-            Data::Enum(value) | Data::Bcd(value) => Self::Integer(value.into()),
-            data => match crate::Number::from_data(data)? {
-                crate::Number::Integer(value) => Self::Integer(value),
-                crate::Number::Float(value) => Self::Float(value),
-            },
+            Data::Boolean(value) => Self::unsigned(value.into()),
+            Data::Enum(value) | Data::Bcd(value) => Self::unsigned(value.into()),
+            Data::Long64Unsigned(value) => Self::unsigned(value),
+            Data::Float32(value) => Self::float(value.into())?,
+            Data::Float64(value) => Self::float(value)?,
+            data => {
+                let value = i64::from_data(data).ok()?;
+                Self::Integer { negative: value < 0, magnitude: value.unsigned_abs() }
+            }
         })
+    }
+
+    const fn unsigned(magnitude: u64) -> Self {
+        Self::Integer { negative: false, magnitude }
+    }
+
+    fn float(value: f64) -> Option<Self> {
+        const SIGN: u64 = 1 << 63;
+        match value.to_bits() {
+            SIGN => Some(Self::Float(0.0)),
+            bits if bits & !SIGN > f64::INFINITY.to_bits() => None,
+            _ => Some(Self::Float(value)),
+        }
     }
 
     /// The key of a bound of a range: null-data, or a date-time without a year, leaves it open.
@@ -70,10 +91,21 @@ impl<'a> Key<'a> {
     pub(super) fn compare(&self, other: &Self) -> Option<Ordering> {
         let utc = |local: i64, deviation: i16| local + i64::from(deviation) * 60_000;
         Some(match (*self, *other) {
-            (Self::Integer(a), Self::Integer(b)) => a.cmp(&b),
-            (Self::Integer(a), Self::Float(b)) => (a as f64).partial_cmp(&b)?,
-            (Self::Float(a), Self::Integer(b)) => a.partial_cmp(&(b as f64))?,
-            (Self::Float(a), Self::Float(b)) => a.partial_cmp(&b)?,
+            (
+                Self::Integer { negative: false, magnitude: a },
+                Self::Integer { negative: false, magnitude: b },
+            )
+            | (
+                Self::Integer { negative: true, magnitude: b },
+                Self::Integer { negative: true, magnitude: a },
+            ) => a.cmp(&b),
+            (Self::Integer { negative, .. }, Self::Integer { .. }) => match negative {
+                true => Ordering::Less,
+                false => Ordering::Greater,
+            },
+            (Self::Integer { .. } | Self::Float(_), Self::Integer { .. } | Self::Float(_)) => {
+                self.as_float()?.total_cmp(&other.as_float()?)
+            }
             (Self::DateTime { local: a, deviation: da }, Self::DateTime { local: b, deviation: db }) => {
                 match (da, db) {
                     (Some(da), Some(db)) => utc(a, da).cmp(&utc(b, db)),
@@ -90,10 +122,21 @@ impl<'a> Key<'a> {
         self.magnitude()?.compare(&other.magnitude()?)
     }
 
+    fn as_float(&self) -> Option<f64> {
+        match *self {
+            Self::Integer { negative, magnitude } => {
+                let value = magnitude as f64;
+                Some(if negative { -value } else { value })
+            }
+            Self::Float(value) => Some(value),
+            _ => None,
+        }
+    }
+
     fn magnitude(&self) -> Option<Self> {
         match *self {
-            Self::Integer(value) => Some(Self::Integer(value.checked_abs()?)),
-            Self::Float(value) => Some(Self::Float(if value < 0.0 { -value } else { value })),
+            Self::Integer { magnitude, .. } => Some(Self::unsigned(magnitude)),
+            Self::Float(value) => Some(Self::Float(if value.is_sign_negative() { -value } else { value })),
             _ => None,
         }
     }
