@@ -115,7 +115,7 @@ impl Simulation {
     pub fn new(meter: MeterModel, options: Options) -> Result<Self, Error> {
         let model = meter.model()?;
         let (history, nominal_voltage) = match meter {
-            MeterModel::Lab => (History { rough_days: 0, fine_days: 31, grain: 900 }, 230.0),
+            MeterModel::Lab => (History { rough_days: 0, fine_days: 400, grain: 900 }, 230.0),
             MeterModel::Pmm1220 => (History { rough_days: 400, fine_days: 8, grain: 300 }, 220.0),
         };
         let state = options.state.as_deref().map(StateDirectory::open).transpose()?;
