@@ -42,6 +42,13 @@ fn malformed_input_is_3() {
     assert!(people.stdout.is_empty() && people.stderr.lines().count() == 1, "{people:?}");
     let digits = dlms(&state, ["decode", "--json", "0Fx"]).expect(3).json();
     assert_eq!(digits["error"]["layer"], "framing");
+    assert_eq!((&digits["kind"], &digits["offset"]), (&"error".into(), &2.into()));
+    assert_eq!((&cut["error"]["layer"], &cut["error"]["offset"]), (&"axdr".into(), &cut["offset"]));
+    let binary = state.file("binary");
+    std::fs::write(&binary, [0x0F, 0xFF, 0xFE]).unwrap();
+    dlms(&state, ["decode", &format!("@{}", binary.display())]).expect(3);
+    // A key that no suite has is not a matter of the octets.
+    dlms(&state, ["decode", "--ek", "00", APDU]).expect(2);
     dlms(&state, ["decode", "@/nowhere/to/be/found"]).expect(2);
     dlms(&state, ["decode", "--framing", "mbus", "68"]).expect(3);
 }
@@ -57,4 +64,19 @@ fn a_wrong_tag_is_4() {
     let outcome = dlms(&state, args).expect(4);
     assert_eq!(outcome.json()["layer"], "security");
     assert!(!format!("{outcome:?}").contains(keys[1]), "a key in the output");
+}
+
+#[test]
+fn a_wrong_tag_in_an_exchange_is_4_and_a_malformed_message_is_explained() {
+    let state = Directory::new();
+    let request = "c001c100080000010000ff0200";
+    let keys = ["--ek", "000102030405060708090a0b0c0d0e0f", "--ak", "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"];
+    let title = ["--system-title", "4d4d4d0000000001"];
+    let ciphered = format!(">{request}\n<cc1e3000000001{}\n", "00".repeat(25));
+    let outcome = dlms_with_input(&state, [&["decode", "--json"][..], &title, &keys].concat(), &ciphered);
+    let json = outcome.expect(4).json();
+    assert_eq!((&json["kind"], &json["apdu-kinds"][1]), (&"session".into(), &"error:glo-get-response".into()));
+    let cut = format!(">{request}\n<c401c1000906\n");
+    let json = dlms_with_input(&state, ["decode", "--json"], &cut).expect(0).json();
+    assert_eq!(json["apdu-kinds"][1], "error:get-response");
 }

@@ -2,8 +2,9 @@
 
 use std::io::Read as _;
 
-use dlms_inspect::{Inspector, Layer, Message, Options};
+use dlms_inspect::{Explanation, Inspector, Layer, Message, Options, ParseMessageError, Problem};
 use dlms_security::{AuthenticationKey, Secret};
+use serde_json::{Map, Value, json};
 
 use crate::args::{DecodeArgs, DecodeFraming};
 use crate::connection::{octets, title};
@@ -15,39 +16,71 @@ const LONGEST: u64 = 256 << 20;
 
 pub(crate) fn run(args: &DecodeArgs, json: bool) -> Result<()> {
     let options = options(args)?;
-    let messages = messages(&input(&args.input)?)?;
+    let messages = match messages(&input(&args.input)?) {
+        Err(failure) if json && failure.exit == Exit::Malformed => {
+            output::json(&refusal(json!({
+                "kind": "error",
+                "layer": failure.layer,
+                "reason": failure.reason,
+                "offset": failure.offset,
+                "message": failure.message,
+            })))?;
+            eprintln!("dlms: {failure}");
+            return Err(Failure::told(failure.exit));
+        }
+        messages => messages?,
+    };
     if messages.is_empty() {
         return Err(Failure::usage("no octets to decode").hint("give hexadecimal digits, - or @FILE"));
     }
     let explanation = Inspector::new(options).inspect(&messages);
-    let error = explanation.error();
-    let exit =
-        error.map(|problem| if problem.layer == Layer::Security { Exit::Security } else { Exit::Malformed });
+    let Some(error) = explanation.error() else {
+        return explained(&explanation, json);
+    };
+    let exit = exit(error);
     if json {
-        output::json(&explanation)?;
-    } else if exit.is_none() {
+        output::json(&refusal(explanation.json().clone()))?;
+        eprintln!("dlms: {error}");
+        return Err(Failure::told(exit));
+    }
+    let failure = Failure::new(exit, error.layer.name(), error.reason.clone(), error.message.clone());
+    Err(error.offset.into_iter().fold(failure, Failure::at))
+}
+
+/// What was explained, with what is wrong in single messages of it: a message that does not decode is part of the
+/// explanation, a tag that does not verify means that the keys are not those of the exchange.
+fn explained(explanation: &Explanation, json: bool) -> Result<()> {
+    if json {
+        output::json(explanation)?;
+    } else {
         output::text(&tree(explanation.json()))?;
     }
-    match (error, exit) {
-        (Some(problem), Some(exit)) if !json => {
-            let failure =
-                Failure::new(exit, problem.layer.name(), problem.reason.clone(), problem.message.clone());
-            Err(problem.offset.into_iter().fold(failure, Failure::at))
-        }
-        (Some(problem), Some(exit)) => {
-            eprintln!("dlms: {problem}");
-            Err(Failure::told(exit))
-        }
-        _ => {
-            explanation.problems().iter().for_each(|problem| eprintln!("dlms: {problem}"));
-            Ok(())
-        }
+    explanation.problems().iter().for_each(|problem| eprintln!("dlms: {problem}"));
+    match explanation.problems().iter().map(exit).find(|&exit| exit == Exit::Security) {
+        Some(exit) => Err(Failure::told(exit)),
+        None => Ok(()),
     }
 }
 
+fn exit(problem: &Problem) -> Exit {
+    if problem.layer == Layer::Security { Exit::Security } else { Exit::Malformed }
+}
+
+/// The document of refused octets, with the object that every command has for an error.
+fn refusal(mut document: Value) -> Value {
+    if let Some(fields) = document.as_object_mut() {
+        let error: Map<_, _> = ["layer", "reason", "offset", "message"]
+            .into_iter()
+            .filter_map(|field| Some((field.to_owned(), fields.get(field)?.clone())))
+            .collect();
+        fields.insert("error".to_owned(), error.into());
+    }
+    document
+}
+
 /// The document as a tree; what kind it is stands at the root.
-fn tree(document: &serde_json::Value) -> String {
-    let kind = document.get("kind").and_then(serde_json::Value::as_str).unwrap_or("explanation");
+fn tree(document: &Value) -> String {
+    let kind = document.get("kind").and_then(Value::as_str).unwrap_or("explanation");
     let mut document = document.clone();
     if let Some(fields) = document.as_object_mut() {
         fields.remove("kind");
@@ -58,9 +91,12 @@ fn tree(document: &serde_json::Value) -> String {
 fn options(args: &DecodeArgs) -> Result<Options> {
     let secret = |digits: &Option<String>, option: &str| match digits {
         None => Ok(None),
-        Some(digits) => Secret::new(&octets(digits, option)?)
-            .map(Some)
-            .map_err(|_| Failure::usage(format!("{option} is longer than 32 octets"))),
+        Some(digits) => match octets(digits, option)? {
+            key if matches!(key.len(), 16 | 32) => Secret::new(&key).ok(),
+            _ => None,
+        }
+        .map(Some)
+        .ok_or_else(|| Failure::usage(format!("{option} has 16 or 32 octets"))),
     };
     let authentication_key = match &args.ak {
         None => None,
@@ -94,12 +130,13 @@ fn options(args: &DecodeArgs) -> Result<Options> {
 /// direction.
 fn input(words: &[String]) -> Result<String> {
     let read_all = |reader: &mut dyn std::io::Read, name: &str| {
-        let mut text = String::new();
+        let mut octets = Vec::new();
         reader
             .take(LONGEST)
-            .read_to_string(&mut text)
+            .read_to_end(&mut octets)
             .map_err(|error| Failure::usage(format!("{name}: {error}")))?;
-        Ok(text)
+        // What is no text has no hexadecimal digits either, and is refused there.
+        Ok(String::from_utf8_lossy(&octets).into_owned())
     };
     match words {
         [] => read_all(&mut std::io::stdin().lock(), "standard input"),
@@ -126,7 +163,11 @@ fn messages(text: &str) -> Result<Vec<Message>> {
         .map(|(number, line)| {
             line.parse().map_err(|error| {
                 let message = format!("line {number}: {error}");
-                Failure::new(Exit::Malformed, "framing", "not-hexadecimal", message)
+                let failure = Failure::new(Exit::Malformed, "framing", "not-hexadecimal", message);
+                match error {
+                    ParseMessageError::Digit(at) => failure.at(at),
+                    ParseMessageError::Odd => failure.at(line.len()),
+                }
             })
         })
         .collect()
