@@ -115,8 +115,8 @@ pub(crate) struct ProfileArgs {
     /// Last time
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) to: Option<Moment>,
-    /// Only the newest rows
-    #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"], value_parser = clap::value_parser!(u32).range(1..))]
+    /// Only the newest rows, of all or of those between the times
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) last: Option<u32>,
     /// Which columns, by number from 1 or by OBIS code
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]

@@ -86,8 +86,8 @@ pub(crate) struct ConnectionOptions {
     /// Where the invocation counter is kept, instead of the state directory
     #[arg(long, value_name = "PATH")]
     counter_file: Option<PathBuf>,
-    /// Read the invocation counter through the public client first
-    #[arg(long, value_name = "OBIS", num_args = 0..=1, default_missing_value = "0-0:43.1.0*255", require_equals = true)]
+    /// Read the invocation counter through the public client first: this object, or the highest that the meter lists
+    #[arg(long, value_name = "OBIS", num_args = 0..=1, default_missing_value = "", require_equals = true)]
     counter_from_meter: Option<String>,
     /// Short-name referencing
     #[arg(long)]
@@ -228,8 +228,8 @@ pub(crate) enum CounterSource {
     Value(u32),
     /// This process: for keys that nobody else uses.
     Memory,
-    /// An object that the public client reads.
-    Meter(dlms_obis::LogicalName),
+    /// An object that the public client reads, or the highest of all invocation counters that it sees.
+    Meter(Option<dlms_obis::LogicalName>),
 }
 
 /// The keys of a ciphered association.
@@ -424,6 +424,19 @@ impl ConnectionOptions {
                 Failure::usage("--dedicated-key without protection").hint("leave --security none out")
             );
         }
+        if keys.is_none() && self.dedicated_key.is_some() {
+            return Err(Failure::usage("--dedicated-key without protection")
+                .hint("give --ek, --ak and --security auth-enc"));
+        }
+        let proves_with_key = mechanism == AuthenticationMechanism::Gmac;
+        if self.ak.is_none() && (proves_with_key || protection.contains(Protection::AUTHENTICATED)) {
+            return Err(Failure::usage("authentication needs an authentication key").hint("give --ak"));
+        }
+        let needs_secret = mechanism != AuthenticationMechanism::None && !proves_with_key;
+        if needs_secret && self.password.is_none() && self.password_hex.is_none() {
+            return Err(Failure::usage("this --auth needs a password")
+                .hint("give --password, --password-hex or DLMS_PASSWORD; --password \"\" is an empty one"));
+        }
         let client_title = match &self.client_title {
             Some(_) => title(self.client_title.as_deref(), "--client-title")?,
             None if mechanism.needs_titles() => Some(SystemTitle::from_octets(CLIENT_TITLE)),
@@ -489,10 +502,11 @@ impl ConnectionOptions {
     fn counter(&self) -> Result<CounterSource> {
         match (&self.invocation_counter, &self.counter_file, &self.counter_from_meter) {
             (Some(value), ..) => Ok(CounterSource::Value(*value)),
+            (None, _, Some(name)) if name.is_empty() => Ok(CounterSource::Meter(None)),
             (None, _, Some(name)) => {
                 let name =
                     name.parse().map_err(|error| Failure::usage(format!("--counter-from-meter: {error}")))?;
-                Ok(CounterSource::Meter(name))
+                Ok(CounterSource::Meter(Some(name)))
             }
             (None, Some(path), None) => Ok(CounterSource::File(path.clone())),
             (None, None, None) => Ok(CounterSource::Kept),

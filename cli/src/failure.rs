@@ -80,6 +80,10 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    pub(crate) fn exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     /// Names what the failure is about, in front.
     pub(crate) fn about(self, subject: impl fmt::Display) -> Self {
         Self { message: format!("{subject}: {}", self.message), ..self }

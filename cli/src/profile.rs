@@ -254,6 +254,14 @@ impl Profile {
         })
     }
 
+    /// Leaves the newest of some rows.
+    pub(crate) fn keep_newest<T>(&self, rows: &mut Vec<T>, count: usize) {
+        match self.sort_method {
+            SortMethod::Lifo => rows.truncate(count),
+            _ => drop(rows.drain(..rows.len().saturating_sub(count))),
+        }
+    }
+
     /// The first and the last of the newest rows, counted from 1; 0 stands for the last there is.
     fn newest(&self, count: u32) -> (u32, u32) {
         match self.sort_method {
@@ -445,6 +453,12 @@ mod tests {
         assert_eq!(profile().newest(200), (1, 0));
         let newest_first = Profile { sort_method: SortMethod::Lifo, ..profile() };
         assert_eq!(newest_first.newest(96), (1, 96));
+        let newest = |profile: &Profile| {
+            let mut rows = vec![1, 2, 3];
+            profile.keep_newest(&mut rows, 2);
+            rows
+        };
+        assert_eq!((newest(&profile()), newest(&newest_first)), (vec![2, 3], vec![1, 2]));
         let (selection, answered) = profile().selection(Selection::Last(1), &[2, 1]).unwrap();
         let ProfileSelection::Entry(entries) = selection else { panic!("not by entry") };
         assert_eq!((entries.from_selected_value, entries.to_selected_value), (2, 3));

@@ -1,8 +1,9 @@
 //! An association with a meter: the async client with this command's options and failures.
 
 use cosem_objects::{ActionResult, AttributeReference, DataAccessResult, MethodReference};
+use dlms::acse::{AssociateResult, Diagnostic, UserDiagnostic};
 use dlms::client::{ClientConfig, ClientError, Refusal};
-use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection};
+use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection, ExceptionResponse, ServiceError};
 use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
@@ -19,6 +20,8 @@ use crate::trace;
 
 /// The physical device in an HDLC address of two or four octets, unless told otherwise.
 const PHYSICAL: u16 = 1;
+/// The invocation counter of a meter that has one.
+const COUNTER_OBJECT: LogicalName = LogicalName::new(0, 0, 43, 1, 0, 255);
 /// The highest counter that is believed without proof.
 const HIGHEST_HINT: u32 = 0xF000_0000;
 
@@ -34,7 +37,7 @@ impl Session {
     /// Connects and associates.
     pub(crate) async fn open(target: &Target) -> Result<Self> {
         let options = options(target).await?;
-        let client = Client::connect(options).await.map_err(|error| failure(&error))?;
+        let client = Client::connect(options).await.map_err(|error| not_opened(&error, target))?;
         Ok(Self { client })
     }
 
@@ -213,30 +216,88 @@ impl CounterStore for Memory {
 }
 
 /// Where sending goes on, as the public client reads it: one above the highest counter that the meter has accepted.
-async fn counter_of_meter(target: &Target, name: LogicalName) -> Result<u32> {
+async fn counter_of_meter(target: &Target, name: Option<LogicalName>) -> Result<u32> {
     let public = target.public();
     let mut session = Box::pin(Session::open(&public))
         .await
         .map_err(|failure| failure.about("reading the invocation counter"))?;
-    let attribute = cosem_objects::classes::Data::<()>::VALUE.of(name);
-    let value = session.get(attribute).await;
+    let value = match name {
+        Some(name) => counter_object(&mut session, name).await,
+        None => highest_counter(&mut session).await,
+    };
     session.release().await;
-    let value = value?.map_err(|result| refused(subject(attribute), result))?;
-    match value.as_data().integer().and_then(|value| u32::try_from(value).ok()) {
+    match value? {
         // Nobody vouches for what the public client reads: a counter close to its end would use the key up.
-        Some(value) if value < HIGHEST_HINT => Ok(value + 1),
-        Some(_) => Err(Failure::new(
+        value if value < HIGHEST_HINT => Ok(value + 1),
+        _ => Err(Failure::new(
             Exit::Security,
             "security",
             "counter-hint",
-            format!("{}: the meter's counter is close to its end", subject(attribute)),
+            "the meter's invocation counter is close to its end",
         )
         .hint("if that is true, give --invocation-counter")),
-        None => {
-            let message = format!("{} is no invocation counter", subject(attribute));
-            Err(Failure::new(Exit::Malformed, "objects", "counter", message))
+    }
+}
+
+async fn counter_object(session: &mut Session, name: LogicalName) -> Result<u32> {
+    let attribute = cosem_objects::classes::Data::<()>::VALUE.of(name);
+    let value = session.get(attribute).await?.map_err(|result| refused(subject(attribute), result))?;
+    value.as_data().integer().and_then(|value| u32::try_from(value).ok()).ok_or_else(|| {
+        let message = format!("{} is no invocation counter", subject(attribute));
+        Failure::new(Exit::Malformed, "objects", "counter", message)
+    })
+}
+
+/// The highest invocation counter that the client may read: which key an object counts for, the list does not say, and a
+/// counter that is too high does no harm.
+async fn highest_counter(session: &mut Session) -> Result<u32> {
+    let objects = match session.client().object_list().await {
+        Ok(objects) => objects,
+        Err(error) if error.kind() == ErrorKind::Link => return Err(failure(&error)),
+        Err(_) => Vec::new(),
+    };
+    let is_counter = |name: &LogicalName| matches!(name.octets(), [0, _, 43, 1, _, 255]);
+    let names = objects.iter().filter(|object| object.class_id == 1).map(|object| object.logical_name);
+    let mut highest = None;
+    for name in names.filter(is_counter) {
+        match counter_object(session, name).await {
+            Ok(value) => highest = highest.max(Some(value)),
+            Err(failure) if failure.exit == Exit::Link => return Err(failure),
+            Err(_) => {}
         }
     }
+    match highest {
+        Some(highest) => Ok(highest),
+        // A list may leave out what is there.
+        None => counter_object(session, COUNTER_OBJECT).await,
+    }
+}
+
+/// Why there is no association. With keys in use, a meter that says that the authentication failed could not verify what
+/// was sent: wrong keys, a replay.
+fn not_opened(error: &Error, target: &Target) -> Failure {
+    let failure = failure(error);
+    let is_authentication = matches!(
+        error,
+        Error::Refused(Refusal::Rejected {
+            diagnostic: Diagnostic::User(UserDiagnostic::AuthenticationFailure),
+            ..
+        })
+    );
+    if !is_authentication || target.keys.is_none() {
+        return failure;
+    }
+    failure
+        .exit(Exit::Security)
+        .hint("check the keys, the titles and the password; a counter that was used is refused: --counter-from-meter")
+}
+
+/// Whether the peer says that it could not verify or decipher an APDU.
+fn is_security(exception: &ExceptionResponse) -> bool {
+    matches!(
+        exception.service_error,
+        ServiceError::DecipheringError | ServiceError::InvocationCounterError(_)
+    )
 }
 
 /// What went wrong, in the words of the contract.
@@ -246,7 +307,10 @@ pub(crate) fn failure(error: &Error) -> Failure {
         ErrorKind::Malformed => Exit::Malformed,
         ErrorKind::Security => Exit::Security,
         ErrorKind::Link => Exit::Link,
-        ErrorKind::Refused => Exit::Refused,
+        ErrorKind::Refused => match error {
+            Error::Exception(exception) if is_security(exception) => Exit::Security,
+            _ => Exit::Refused,
+        },
     };
     let (layer, reason) = match error {
         Error::Options(_) => ("command", "options".to_owned()),
@@ -272,7 +336,20 @@ pub(crate) fn failure(error: &Error) -> Failure {
         Error::Security(error) => ("security", head(error)),
         error => ("xdlms", head(error)),
     };
-    let mut failure = Failure::new(exit, layer, reason, error.to_string());
+    let message = match error {
+        Error::Refused(Refusal::Rejected { result, .. }) => {
+            let lasts = if *result == AssociateResult::RejectedTransient { " for now" } else { "" };
+            format!("no association: the meter refuses{lasts}: {reason}")
+        }
+        Error::Client(ClientError::NotNegotiated(services)) => {
+            let names: Vec<_> = services.iter_names().map(|(name, _)| slug_of_constant(name)).collect();
+            format!("the meter does not offer {}", names.join(", "))
+        }
+        error => error.to_string(),
+    };
+    // Errors of a layer begin with its name; the failure says it too.
+    let message = message.strip_prefix(layer).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&message);
+    let mut failure = Failure::new(exit, layer, reason, message);
     if let Error::Decode(error) | Error::Client(ClientError::Malformed(error)) = error {
         failure = failure.at(error.offset);
     }
@@ -304,6 +381,11 @@ fn subject(attribute: AttributeReference) -> String {
 pub(crate) fn refused(subject: impl std::fmt::Display, result: impl std::fmt::Debug) -> Failure {
     let reason = slug(&format!("{result:?}"));
     Failure::new(Exit::Refused, "xdlms", reason.clone(), format!("{subject}: the meter answers {reason}"))
+}
+
+/// `BLOCK_TRANSFER_WITH_ACTION` as `block-transfer-with-action`.
+fn slug_of_constant(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
 }
 
 /// `ObjectUndefined` as `object-undefined`: the words of the standard.

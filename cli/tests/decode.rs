@@ -75,7 +75,10 @@ fn a_wrong_tag_in_an_exchange_is_4_and_a_malformed_message_is_explained() {
     let ciphered = format!(">{request}\n<cc1e3000000001{}\n", "00".repeat(25));
     let outcome = dlms_with_input(&state, [&["decode", "--json"][..], &title, &keys].concat(), &ciphered);
     let json = outcome.expect(4).json();
-    assert_eq!((&json["kind"], &json["apdu-kinds"][1]), (&"session".into(), &"error:glo-get-response".into()));
+    assert_eq!(
+        (&json["kind"], &json["apdu-kinds"][1]),
+        (&"session".into(), &"error:glo-get-response".into())
+    );
     let cut = format!(">{request}\n<c401c1000906\n");
     let json = dlms_with_input(&state, ["decode", "--json"], &cut).expect(0).json();
     assert_eq!(json["apdu-kinds"][1], "error:get-response");

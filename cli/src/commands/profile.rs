@@ -51,7 +51,10 @@ pub(crate) async fn run(args: &ProfileArgs, json: bool) -> Result<()> {
     let target = args.connection.resolve()?;
     if args.parquet.is_some() && cfg!(not(feature = "parquet")) {
         return Err(Failure::usage("this dlms was built without Parquet")
-            .hint("build it with --features parquet, or use --csv FILE"));
+            .hint("build it with its default features, or use --csv FILE"));
+    }
+    if json && args.csv.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(Failure::usage("--csv - and --json both write to standard output"));
     }
     let mut session = Session::open(&target).await?;
     let mut sink = Sink::new(args, json)?;
@@ -104,12 +107,12 @@ impl Sink {
         if let Some(sheet) = self.csv {
             sheet.finish()?;
         }
-        if let Some(mut out) = self.json {
-            return Ok(out.flush()?);
-        }
         #[cfg(feature = "parquet")]
         if let (Some(path), Some(rows)) = (&args.parquet, &self.kept) {
             output::parquet::write(path, rows)?;
+        }
+        if let Some(mut out) = self.json {
+            return Ok(out.flush()?);
         }
         if args.csv.is_some() || args.parquet.is_some() {
             eprintln!("{} rows written", self.count);
@@ -122,23 +125,35 @@ impl Sink {
 async fn gather(
     session: &mut Session,
     args: &ProfileArgs,
-    take: impl FnMut(Rows) -> Result<()>,
+    mut take: impl FnMut(Rows) -> Result<()>,
 ) -> Result<()> {
     let profile = Profile::read(session, args.obis).await?;
     let columns = profile.select(&args.columns)?;
     let selection = match (args.last, args.from, args.to) {
-        (Some(count), ..) => Selection::Last(count),
+        (Some(count), None, None) => Selection::Last(count),
         (None, None, None) => Selection::All,
-        (None, from, to) => range(session, from, to).await?,
+        (_, from, to) => range(session, from, to).await?,
     };
+    // The newest rows of a range are known when all of them are there.
+    let newest = args.last.filter(|_| matches!(selection, Selection::Range(..))).map(|count| count as usize);
+    let mut held = Rows::default();
     let bar = progress::bar("rows", Some(0));
     let progress = |count, announced| {
         bar.set_length(announced);
         bar.set_position(count);
     };
-    let read = profile.rows(session, selection, &columns, progress, take).await;
+    let hold = |rows: Rows| match newest {
+        None => take(rows),
+        Some(count) => {
+            held.append(rows);
+            profile.keep_newest(&mut held.rows, count);
+            Ok(())
+        }
+    };
+    let read = profile.rows(session, selection, &columns, progress, hold).await;
     bar.finish_and_clear();
-    read
+    read?;
+    if newest.is_some() { take(held) } else { Ok(()) }
 }
 
 /// The times that are meant, by the meter's clock where they are relative to it.

@@ -18,7 +18,7 @@ impl Sheet {
             Box::new(io::stdout().lock())
         } else {
             let file = File::create(path);
-            Box::new(file.map_err(|error| Failure::from(error).about(path.display()))?)
+            Box::new(file.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?)
         };
         let writer = csv::Writer::from_writer(Box::new(BufWriter::new(target)) as Box<dyn Write>);
         Ok(Self { writer, path: path.display().to_string() })

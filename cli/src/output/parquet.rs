@@ -42,7 +42,7 @@ pub(crate) fn write(path: &Path, rows: &Rows) -> Result<()> {
     });
     let fields = fields.collect::<std::result::Result<Vec<_>, _>>().map_err(failed)?;
     let schema = Type::group_type_builder("profile").with_fields(fields).build().map_err(failed)?;
-    let file = File::create(path).map_err(|error| Failure::from(error).about(path.display()))?;
+    let file = File::create(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     contents(file, schema, &columns).map_err(failed)
 }
 
