@@ -8,76 +8,14 @@
 
 mod common;
 
-use common::PROVIDER;
-use common::public_keys::{key_pairs, peers_on};
-use common::{CLIENT_TITLE, Counters, Provider, SERVER_TITLE, key_ring, keys, provider, to_hex, unhex};
-use dlms::{
-    Accepted, Asymmetric, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyPairs,
-    KeyRing, Keys, ProtectionError, SecurityContext, TransactionId,
-};
-use dlms_security::{
-    CounterId, Curve, InvocationCounter, KnownPeer, Protection, SecretKey, SecuritySuite, SystemTitle,
-};
+use common::side::{ALL, Side, envelopes};
+use common::{CLIENT_TITLE, SERVER_TITLE, to_hex, unhex};
+use dlms::{Carrier, Demand, Envelope, KeyClass, ProtectionError};
+use dlms_security::{InvocationCounter, Protection, SecuritySuite};
+use proptest::prelude::*;
 
 const PLAIN: &str = "C001C100030100010800FF0200";
 const AE: Protection = Protection::AUTHENTICATED_ENCRYPTED;
-/// All that can be taken, but for deviations.
-const ALL: Accepted = Accepted::all()
-    .difference(Accepted::RESTARTING_COUNTERS)
-    .difference(Accepted::EMPTY_RECIPIENT)
-    .difference(Accepted::SIGNED_CONTENT_LENGTH);
-
-struct Side {
-    provider: Provider,
-    context: SecurityContext<Provider>,
-    dedicated: DedicatedKey<Provider>,
-    ring: KeyRing<Provider>,
-    pairs: KeyPairs,
-    peers: [KnownPeer; 2],
-}
-
-impl Side {
-    fn new(suite: SecuritySuite, title: SystemTitle) -> Self {
-        let provider = provider();
-        let (key, authentication_key) = keys(suite);
-        let dedicated = SecretKey::new(suite, &vec![0xDD; suite.key_len()]).unwrap();
-        let id = CounterId(0);
-        Self {
-            context: SecurityContext::new(&provider, suite, title, &key, authentication_key, id, 0).unwrap(),
-            dedicated: DedicatedKey::new(&provider, suite, &dedicated).unwrap(),
-            ring: key_ring(&provider, suite),
-            pairs: key_pairs(suite, title),
-            peers: peers_on(suite.curve().unwrap_or(Curve::P256)),
-            provider,
-        }
-    }
-
-    fn keys(&mut self) -> Keys<'_, Provider> {
-        Keys {
-            provider: &self.provider,
-            context: &mut self.context,
-            dedicated: Some(&mut self.dedicated),
-            key_ring: Some(&mut self.ring),
-            asymmetric: Some(Asymmetric { provider: &PROVIDER, own: &self.pairs, peers: &self.peers }),
-        }
-    }
-
-    fn seal(&mut self, envelope: Envelope, protection: Protection, plain: &[u8]) -> Vec<u8> {
-        let mut buffer = vec![0; 1024];
-        let place = HEADROOM..HEADROOM + plain.len();
-        buffer[place.clone()].copy_from_slice(plain);
-        let transaction = TransactionId::new(&[0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF]).unwrap();
-        let form = Form::new(envelope, protection, SERVER_TITLE, transaction);
-        let sealed = self.keys().seal(&mut Counters::default(), &form, &mut buffer, place).unwrap();
-        buffer[sealed].to_vec()
-    }
-
-    fn open(&mut self, required: Protection, apdu: &[u8]) -> Result<Vec<u8>, ProtectionError> {
-        let mut apdu = apdu.to_vec();
-        let demand = Demand { accepted: ALL, ..Demand::new(CLIENT_TITLE, required) };
-        self.keys().open(&demand, &mut apdu).map(|opened| apdu[opened.apdu].to_vec())
-    }
-}
 
 /// Changes every bit of an APDU, and at last finds that it was right.
 fn flip(what: &str, apdu: &[u8], required: Protection, suite: SecuritySuite) {
@@ -90,22 +28,6 @@ fn flip(what: &str, apdu: &[u8], required: Protection, suite: SecuritySuite) {
     }
     assert_eq!(receiver.context.lowest_acceptable(CLIENT_TITLE), InvocationCounter::new(0), "{what}");
     assert_eq!(receiver.open(required, apdu).as_deref(), Ok(&unhex(PLAIN)[..]), "{what}");
-}
-
-/// Every envelope with a tag, and what is left of it when a signature stands inside.
-fn envelopes(suite: SecuritySuite) -> Vec<Envelope> {
-    use Carrier::{GeneralCiphering, ServiceSpecific, WithTitle};
-    use KeyClass::{Broadcast, Dedicated, Global, OnePassDiffieHellman, StaticUnifiedModel, Wrapped};
-    let mut envelopes = Vec::new();
-    for carrier in [ServiceSpecific, WithTitle] {
-        envelopes.extend([Global, Dedicated, Broadcast].map(|key| Envelope { carrier, key }));
-    }
-    envelopes.extend([Global, Broadcast, Wrapped].map(|key| Envelope { carrier: GeneralCiphering, key }));
-    if suite.curve().is_some() {
-        let agreed = [OnePassDiffieHellman, StaticUnifiedModel];
-        envelopes.extend(agreed.map(|key| Envelope { carrier: GeneralCiphering, key }));
-    }
-    envelopes
 }
 
 /// Those whose keys are not agreed on, which takes its time.
@@ -231,5 +153,43 @@ fn encryption_alone_is_taken_only_where_it_is_asked_for() {
             let is_for_one_message = envelope.key.is_for_one_message();
             assert_eq!(opened.is_err(), is_for_one_message, "{suite:?} {envelope:?} {opened:?}");
         }
+    }
+}
+
+/// One change of some octets: they are cut out, put in, or overwritten.
+fn change() -> impl Strategy<Value = (u8, prop::sample::Index, Vec<u8>)> {
+    (0u8..4, any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 1..6))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// However an APDU is changed, it is refused, or says what it said: a length may be longer than it needs to be.
+    #[test]
+    fn changed_apdus(
+        suite in prop::sample::select(&SecuritySuite::ALL[..]),
+        form in any::<prop::sample::Index>(),
+        signed in any::<bool>(),
+        changes in prop::collection::vec(change(), 1..4),
+    ) {
+        let envelope = *form.get(&envelopes(suite));
+        let mut protection = AE;
+        protection.set(Protection::SIGNED, signed && suite.curve().is_some());
+        let sealed = Side::new(suite, CLIENT_TITLE).seal(envelope, protection, &unhex(PLAIN));
+        let mut apdu = sealed.clone();
+        for (kind, at, octets) in changes {
+            if apdu.is_empty() {
+                break;
+            }
+            let at = at.index(apdu.len());
+            match kind {
+                0 => apdu.truncate(at),
+                1 => { apdu.splice(at..at, octets); }
+                2 => { apdu.drain(at..apdu.len().min(at + octets.len())); }
+                _ => apdu.iter_mut().skip(at).zip(octets).for_each(|(octet, new)| *octet = new),
+            }
+        }
+        let opened = Side::new(suite, SERVER_TITLE).open(protection, &apdu);
+        prop_assert!(opened.is_err() || opened == Ok(unhex(PLAIN)));
     }
 }

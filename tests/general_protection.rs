@@ -466,7 +466,7 @@ fn notifications_in_every_form() {
                 dedicated: None,
                 key_ring: Some(&mut pair.key_ring),
                 asymmetric: Some(Asymmetric {
-                    provider: &PROVIDER,
+                    provider: &common::PROVIDER,
                     own: &pair.key_pairs[0],
                     peers: &pair.peers,
                 }),
@@ -502,7 +502,11 @@ fn a_signature_alone_is_not_taken_twice() {
         counters: &mut pair.counters,
         security: Some(&mut pair.security),
         key_ring: Some(&mut pair.key_ring),
-        public_keys: Some(PublicKeys { provider: &PROVIDER, own: &mut pair.key_pairs, peers: &pair.peers }),
+        public_keys: Some(PublicKeys {
+            provider: &common::PROVIDER,
+            own: &mut pair.key_pairs,
+            peers: &pair.peers,
+        }),
         manufacturer: None,
         now: Duration::ZERO,
     };

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod public_keys;
+pub mod side;
 
 use cosem_objects::classes::{
     ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Data,
