@@ -186,6 +186,38 @@ fn unconfirmed_requests_are_executed_in_silence() {
     assert_eq!(link.hex("C00181 00030100010800FF0200"), "C401810006 00001391".replace(' ', ""));
 }
 
+/// An association whose client wants no answers: not even an AARE comes, and what asks for an answer is not executed.
+#[test]
+fn an_unconfirmed_association_has_unconfirmed_services_only() {
+    const AARQ: &str = "601EA109060760857405080101BE11040F 0100010000065F1F0400007E1F04B0";
+    let mut link = Link::new(config(AuthenticationMechanism::None, None));
+    assert_eq!(link.hex(AARQ), "");
+    assert_eq!(link.hex("C10181 00010000800000FF020009020102"), "");
+    assert_eq!(link.hex("C101C1 00010000800000FF020009020304"), "");
+    assert_eq!(link.hex("C001C100010000800000FF0200"), "");
+    assert!(!link.hex(AARQ_PUBLIC).is_empty());
+    assert_eq!(link.hex("C001C100010000800000FF0200"), "C401C10009020102");
+    // Over HDLC the frame says what is confirmed.
+    let mut link = Link::new(config(AuthenticationMechanism::None, None));
+    link.session = dlms::server::Session::new(16, vec![0; 100]).answer_unconfirmed();
+    assert!(link.hex(AARQ).starts_with("6129"));
+}
+
+/// Blocks without octets do not go on for ever, in requests of both kinds.
+#[test]
+fn a_request_in_empty_blocks_ends() {
+    for (first, next, result) in [
+        ("C102C100010000800000FF0200 00 00000001 00", "C103C1", "C503C111"),
+        ("C304C100010000800000FF01 00 00000001 00", "C306C1", "C701C10F"),
+    ] {
+        let mut link = public();
+        link.hex(first);
+        let answers: Vec<_> = (2..5u32).map(|number| link.hex(&format!("{next}00{number:08X}00"))).collect();
+        assert!(answers[1].starts_with(result), "{answers:?}");
+        assert!(!answers[2].starts_with("C502") && !answers[2].starts_with("C704"), "{answers:?}");
+    }
+}
+
 #[test]
 fn a_value_leaves_in_blocks_of_any_size_and_a_lost_one_is_sent_again() {
     let value: Vec<u8> = (0..=249).collect();

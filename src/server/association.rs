@@ -62,7 +62,6 @@ impl Refusal {
 struct Acceptable<P: CryptoProvider> {
     association: Association<P>,
     challenges: Option<Challenges>,
-    response_allowed: bool,
     /// The transaction-id of the InitiateRequest.
     transaction: TransactionId,
 }
@@ -177,10 +176,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 client_title,
                 dedicated,
                 initiation,
+                // Over HDLC the kind of frame decides, not this.
+                is_confirmed: initiate.response_allowed || self.answers_unconfirmed,
                 transfer: Transfer::None,
             },
             challenges,
-            response_allowed: initiate.response_allowed,
             transaction,
         })
     }
@@ -192,7 +192,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         accepted: Acceptable<P>,
         out: &mut [u8],
     ) -> Option<Range<usize>> {
-        let Acceptable { association, challenges, response_allowed, transaction } = accepted;
+        let Acceptable { association, challenges, transaction } = accepted;
+        let is_confirmed = association.is_confirmed;
         let config = &host.associations[usize::from(association.id.0)];
         let own_title = config.needs_titles().then_some(host.system_title);
         let (mechanism, security) = (config.mechanism, config.security);
@@ -232,7 +233,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 self.state = State::Associated(association);
             }
         }
-        response_allowed.then_some(0..length)
+        is_confirmed.then_some(0..length)
     }
 
     pub(super) fn handle_rlrq(

@@ -148,6 +148,8 @@ pub(super) struct Association<P: CryptoProvider> {
     pub(super) client_title: Option<SystemTitle>,
     pub(super) dedicated: Option<DedicatedKey<P>>,
     pub(super) initiation: Initiation,
+    /// Whether requests are answered at all: not where the client opened an unconfirmed association.
+    pub(super) is_confirmed: bool,
     pub(super) transfer: Transfer,
 }
 
@@ -349,6 +351,10 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             denied: Denied::default(),
         };
         let room = association.plain_room(host, &opened, out.len());
+        // An unconfirmed association has unconfirmed services only.
+        if !association.is_confirmed && is_confirmed(plain) {
+            return None;
+        }
         let is_broadcast = request.is_broadcast();
         let confirmed = !is_broadcast && (self.answers_unconfirmed || is_confirmed(plain));
         let Some(target) = out.get_mut(HEADROOM..HEADROOM + room).filter(|_| room >= SHORTEST_ROOM) else {

@@ -8,7 +8,12 @@ pub struct Incoming {
     start: usize,
     length: usize,
     last_number: u32,
+    /// How many blocks without octets came in a row.
+    empty: u8,
 }
+
+/// A first block and a last one may be empty; more in a row do not end.
+const EMPTY_IN_A_ROW: u8 = 2;
 
 /// Why a block ends its transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -21,7 +26,7 @@ pub enum TransferError {
         /// The number that came.
         found: u32,
     },
-    /// The value is longer than the buffer.
+    /// The value is longer than the buffer, or does not get on.
     #[error("the value exceeds {capacity} octets")]
     TooLong {
         /// The size of the buffer.
@@ -32,7 +37,7 @@ pub enum TransferError {
 impl Incoming {
     /// A transfer whose octets go into the buffer from `start` on; block 1 is due.
     pub const fn new(start: usize) -> Self {
-        Self { start, length: 0, last_number: 0 }
+        Self { start, length: 0, last_number: 0, empty: 0 }
     }
 
     /// The number of the block that came last; 0 before the first.
@@ -54,6 +59,10 @@ impl Incoming {
         let Some(target) = room.and_then(|room| room.get_mut(..octets.len())) else {
             return Err(TransferError::TooLong { capacity });
         };
+        self.empty = if octets.is_empty() { self.empty + 1 } else { 0 };
+        if self.empty > EMPTY_IN_A_ROW {
+            return Err(TransferError::TooLong { capacity });
+        }
         target.copy_from_slice(octets);
         self.length += octets.len();
         self.last_number = number;
@@ -63,5 +72,33 @@ impl Incoming {
     /// What was received so far.
     pub fn octets<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
         buffer.get(self.start..self.start + self.length).unwrap_or(&[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_in_order_and_no_further_than_the_buffer() {
+        let mut buffer = [0; 6];
+        let mut incoming = Incoming::new(1);
+        assert_eq!(incoming.append(&mut buffer, 1, &[1, 2]), Ok(()));
+        assert_eq!(
+            incoming.append(&mut buffer, 3, &[]),
+            Err(TransferError::BlockNumber { expected: 2, found: 3 })
+        );
+        assert_eq!(incoming.append(&mut buffer, 2, &[3, 4, 5]), Ok(()));
+        assert_eq!(incoming.octets(&buffer), [1, 2, 3, 4, 5]);
+        assert_eq!(incoming.append(&mut buffer, 3, &[6]), Err(TransferError::TooLong { capacity: 5 }));
+    }
+
+    #[test]
+    fn a_transfer_of_nothing_ends() {
+        let mut incoming = Incoming::new(0);
+        for number in [1, 2] {
+            assert_eq!(incoming.append(&mut [], number, &[]), Ok(()));
+        }
+        assert_eq!(incoming.append(&mut [], 3, &[]), Err(TransferError::TooLong { capacity: 0 }));
     }
 }
