@@ -143,6 +143,7 @@ fn serve(
         counters: &mut NoStore,
         key_rings: &mut [],
         public_keys: None,
+        certificates: None,
         key_management: None,
         manufacturer: None,
         scratch: &mut scratch,

@@ -59,6 +59,7 @@
 //!     counters: &mut NoStore,
 //!     key_rings: &mut [],
 //!     public_keys: None,
+//!     certificates: None,
 //!     key_management: None,
 //!     manufacturer: None,
 //!     scratch: &mut [0; 64],

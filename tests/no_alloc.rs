@@ -158,6 +158,7 @@ impl Bench<'_> {
                     own: meter_pairs,
                     peers: &self.peers,
                 }),
+                certificates: None,
                 key_management: None,
                 manufacturer: None,
                 scratch: &mut [0; 64],

@@ -5,19 +5,26 @@ mod common;
 #[path = "common/managed.rs"]
 mod managed;
 
-use common::{CLIENT_TITLE, ENERGY, SERVER_TITLE, config};
-use cosem_objects::classes::KeyData;
+use common::public_keys::private_key;
+use common::{CLIENT_TITLE, ENERGY, PROVIDER, SERVER_TITLE, config};
+use cosem_objects::classes::{self, CertificateIdentification, KeyData, SecuritySetup};
 use cosem_objects::{ActionResult, DataAccessResult};
 use dlms::ProtectionError;
+use dlms::client::security_setup::KeyAgreement;
 use dlms::client::{ActionItem, SetItem};
 use dlms::server::{AssociationConfig, Event};
 use dlms::xdlms::{AttributeDescriptor, MethodDescriptor};
 use dlms_axdr::{Array, Data, Enum};
+use dlms_security::certificate::{
+    Certificate, CertificateEntity, CertificateStore, CertificateTime, CertificationRequest, NewCertificate,
+    StoredCertificate, Subject, Validity,
+};
 use dlms_security::keys::{MAX_WRAPPED_KEY, wrap_key};
 use dlms_security::{
-    AuthenticationMechanism, CryptoProvider, KeyId, Protection, RequiredProtection, SecretKey, SecuritySuite,
+    AuthenticationMechanism, CryptoProvider, KeyId, KeyPairSlot, KeyUsage, PrivateKey, Protection, PublicKey,
+    PublicKeyProvider, RequiredProtection, SecretKey, SecuritySuite,
 };
-use managed::{Ends, Managed, Medium, Outcome, SETUP, encoded, master_key, suite_key};
+use managed::{Certificates, Ends, Managed, Medium, Outcome, SETUP, encoded, master_key, suite_key};
 
 const DONE: Outcome = Outcome::Done(ActionResult::Success, None);
 
@@ -323,4 +330,260 @@ fn a_power_cut_leaves_all_of_a_change_or_nothing() {
         }
         assert_eq!(ends.associate(), Outcome::Associated, "after {writes} writes");
     }
+}
+
+/// The suites that have key pairs.
+const ASYMMETRIC: [SecuritySuite; 2] = [SecuritySuite::Suite1, SecuritySuite::Suite2];
+
+fn agree(ends: &mut Ends, ids: &[KeyId]) -> (KeyAgreement, Outcome) {
+    let signing_key = signing_key(ends);
+    let mut buffer = [0; 1024];
+    let (agreement, parameter) = KeyAgreement::begin(&PROVIDER, &signing_key, ids, &mut buffer).unwrap();
+    let answer = ends.setup_method(3, &parameter);
+    (agreement, answer)
+}
+
+fn signing_key(ends: &Ends) -> PrivateKey {
+    private_key(ends.security.suite().curve().unwrap(), CLIENT_TITLE, KeyUsage::DigitalSignature)
+}
+
+#[test]
+fn keys_are_agreed_on() {
+    for suite in ASYMMETRIC {
+        let mut ends = Ends::new(suite, 1);
+        assert_eq!(ends.associate(), Outcome::Associated);
+        let server = ends.server.meter.peers[0].keys[0].unwrap();
+        for ids in
+            [&[KeyId::GlobalUnicast][..], &[KeyId::Authentication, KeyId::GlobalBroadcast], &[KeyId::Master]]
+        {
+            let (agreement, answer) = agree(&mut ends, ids);
+            let Outcome::Done(ActionResult::Success, Some(value)) = answer else { panic!("{answer:?}") };
+            let answer = Data::from_octets(&value).unwrap();
+            let keys = agreement.finish(&PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer).unwrap();
+            ends.follow(&keys);
+            assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)), "{ids:?}");
+            assert_eq!(ends.associate(), Outcome::Associated);
+            if ids == [KeyId::Master] {
+                let parameter = transfer(suite, &keys[0].1, &[(2, suite_key(suite, 0x41))]);
+                assert_eq!(send_transfer(&mut ends, &parameter), DONE);
+            }
+        }
+    }
+}
+
+#[test]
+fn agreements_that_are_not_sound_change_nothing() {
+    for suite in ASYMMETRIC {
+        let mut ends = Ends::new(suite, 1);
+        ends.associate();
+        let other = refused(ActionResult::OtherReason);
+        let key = signing_key(&ends);
+        let begin = |ids: &[KeyId], key: &PrivateKey| {
+            let mut buffer = [0; 1024];
+            encoded(&KeyAgreement::begin(&PROVIDER, key, ids, &mut buffer).unwrap().1)
+        };
+        let good = begin(&[KeyId::GlobalUnicast], &key);
+        // Each octet of key_id, point and signature; the length of what stands before is 7 or 8 octets.
+        let mut cases: Vec<Vec<u8>> = (5..good.len())
+            .step_by(if suite == SecuritySuite::Suite1 { 7 } else { 31 })
+            .filter(|at| !(6..=8).contains(at))
+            .map(|at| {
+                let mut changed = good.clone();
+                changed[at] ^= 1;
+                changed
+            })
+            .collect();
+        let stranger = private_key(key.curve(), SERVER_TITLE, KeyUsage::KeyAgreement);
+        cases.push(begin(&[KeyId::GlobalUnicast], &stranger));
+        // The server's own signature key, as if its answer came back to it.
+        let own = private_key(key.curve(), SERVER_TITLE, KeyUsage::DigitalSignature);
+        cases.push(begin(&[KeyId::GlobalUnicast], &own));
+        cases.push(begin(&[KeyId::GlobalUnicast, KeyId::GlobalUnicast], &key));
+        cases.push(vec![0x01, 0x00]);
+        // The answer would not fit into one APDU of this client.
+        if suite == SecuritySuite::Suite2 {
+            cases.push(begin(&KeyId::ALL, &key));
+        }
+        for case in cases {
+            let answer = ends.setup_method(3, &Data::from_octets(&case).unwrap());
+            assert_eq!(answer, other, "{suite:?} {case:02X?}");
+            assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+        }
+        assert_eq!(ends.server.medium.0.borrow().installs, 0);
+    }
+}
+
+/// A certification authority for the tests.
+struct Authority {
+    key: PrivateKey,
+    der: Vec<u8>,
+    serial: u8,
+}
+
+impl Authority {
+    fn new(suite: SecuritySuite) -> Self {
+        Self::with_key(suite, 0x5A)
+    }
+
+    fn with_key(suite: SecuritySuite, octet: u8) -> Self {
+        let curve = suite.curve().unwrap();
+        let key = PrivateKey::new(curve, &vec![octet; curve.coordinate_len()]).unwrap();
+        let subject = Subject::Authority { organization: "Utility", common_name: "Root", path_length: None };
+        let mut authority = Self { key, der: Vec::new(), serial: 1 };
+        authority.der = authority.issue(subject, PROVIDER.public_key(&authority.key).unwrap());
+        authority
+    }
+
+    fn issue(&mut self, subject: Subject<'_>, public_key: PublicKey) -> Vec<u8> {
+        let not_before = CertificateTime::from_date(2026, 1, 1).unwrap();
+        let not_after = CertificateTime::from_date(2046, 1, 1).unwrap();
+        let validity = Validity { not_before, not_after };
+        let new = NewCertificate { serial_number: &[self.serial], validity, subject, public_key };
+        self.serial += 1;
+        let own = (!self.der.is_empty()).then(|| Certificate::from_der(&self.der).unwrap());
+        let mut buffer = [0; 1024];
+        new.issue(&PROVIDER, own.as_ref(), &self.key, &mut buffer).unwrap().to_vec()
+    }
+
+    fn trusted_by(&self, certificates: &Certificates) {
+        let certificate = Certificate::from_der(&self.der).unwrap();
+        let entity = CertificateEntity::CertificationAuthority;
+        certificates.insert(&StoredCertificate { entity, is_trust_anchor: true, certificate }).unwrap();
+    }
+
+    /// Certifies what a meter asks for.
+    fn certify(&mut self, request: &[u8], usage: KeyUsage) -> Vec<u8> {
+        let request = CertificationRequest::from_der(request).unwrap();
+        request.verify(&PROVIDER).unwrap();
+        self.issue(Subject::Party(request.title().unwrap(), usage), *request.public_key())
+    }
+}
+
+fn octet_string(answer: Outcome) -> Vec<u8> {
+    let Outcome::Done(ActionResult::Success, Some(value)) = answer else { panic!("{answer:?}") };
+    let Data::OctetString(octets) = Data::from_octets(&value).unwrap() else { panic!() };
+    octets.to_vec()
+}
+
+#[test]
+fn key_pairs_and_certificates_from_birth_to_removal() {
+    let usage = KeyUsage::DigitalSignature;
+    let by_entity = |entity, title| CertificateIdentification::ByEntity {
+        entity,
+        certificate_type: classes::CertificateType::DigitalSignature,
+        system_title: title,
+    };
+    let own = by_entity(classes::CertificateEntity::Server, SERVER_TITLE.octets());
+    for suite in ASYMMETRIC {
+        let mut authority = Authority::new(suite);
+        let mut ends = Ends::new(suite, 1);
+        let number = usize::from(suite.id());
+        let store = ends.server.medium.1.clone();
+        authority.trusted_by(&store);
+        ends.server.trusts_certificates = true;
+        assert_eq!(ends.associate(), Outcome::Associated);
+        let before = ends.server.meter.key_pairs[number].in_use(usage).unwrap().expose().to_vec();
+        let other = refused(ActionResult::OtherReason);
+
+        // A new pair waits; the old one stays in use, also over a restart.
+        assert_eq!(ends.setup_method(4, &Enum(0)), DONE);
+        assert_eq!(ends.setup_method(4, &Enum(3)), other);
+        let request = octet_string(ends.setup_method(5, &Enum(0)));
+        let parsed = CertificationRequest::from_der(&request).unwrap();
+        assert_eq!(parsed.title(), Some(SERVER_TITLE));
+        let in_use =
+            |ends: &Ends| ends.server.meter.key_pairs[number].in_use(usage).map(|key| key.expose().to_vec());
+        assert_eq!(in_use(&ends), Some(before.clone()));
+        let pending = ends.server.meter.key_pairs[number].pending(usage).unwrap().expose().to_vec();
+        let medium = ends.server.medium.clone();
+        ends.server = Managed::new(config(AuthenticationMechanism::Gmac, Some(suite)), 1, medium.clone());
+        ends.server.trusts_certificates = true;
+        // The floors are not on this medium.
+        assert_eq!(ends.associate(), Outcome::Associated);
+        assert_eq!(ends.server.meter.key_pairs[number].pending(usage).unwrap().expose(), pending);
+
+        // What does not verify, or is for another key, is not imported.
+        let certificate = authority.certify(&request, usage);
+        let mut forged = certificate.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        let strange = PROVIDER.public_key(&authority.key).unwrap();
+        let strange = authority.issue(Subject::Party(SERVER_TITLE, usage), strange);
+        let mut nobody = Authority::with_key(suite, 0x5B);
+        let untrusted = nobody.certify(&request, usage);
+        for wrong in [&forged, &strange, &untrusted, &nobody.der] {
+            assert_eq!(ends.setup_method(6, &Data::OctetString(wrong)), other);
+        }
+        assert_eq!(ends.setup_method(6, &0u8), refused(ActionResult::TypeUnmatched));
+        assert_eq!(in_use(&ends), Some(before));
+        assert_eq!(ends.setup_method(6, &Data::OctetString(&certificate)), DONE);
+        assert_eq!(in_use(&ends), Some(pending.clone()));
+        assert!(ends.server.meter.key_pairs[number].pending(usage).is_none());
+
+        // A client's certificate makes its key known: it can agree on keys from now on.
+        let (_, answer) = agree(&mut ends, &[KeyId::GlobalUnicast]);
+        assert_eq!(answer, other);
+        let client = PROVIDER.public_key(&signing_key(&ends)).unwrap();
+        let client = authority.issue(Subject::Party(CLIENT_TITLE, usage), client);
+        assert_eq!(ends.setup_method(6, &Data::OctetString(&client)), DONE);
+        let (agreement, answer) = agree(&mut ends, &[KeyId::GlobalUnicast]);
+        let Outcome::Done(ActionResult::Success, Some(value)) = answer else { panic!("{answer:?}") };
+        let server = *Certificate::from_der(&certificate).unwrap().public_key();
+        let answer = Data::from_octets(&value).unwrap();
+        let keys = agreement.finish(&PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer).unwrap();
+        ends.follow(&keys);
+
+        // What is there can be seen and read.
+        let Outcome::Value(list) = ends.setup_attribute(6) else { panic!() };
+        let list = SecuritySetup::CERTIFICATES.decode(Data::from_octets(&list).unwrap()).unwrap();
+        let entities: Vec<_> = list.map(|info| info.unwrap().entity.code()).collect();
+        assert_eq!(entities, [2, 0, 1]);
+        assert_eq!(octet_string(ends.setup_method(7, &own)), certificate);
+        let parsed = Certificate::from_der(&client).unwrap();
+        let by_number = CertificateIdentification::BySerialNumber {
+            serial_number: parsed.serial_number(),
+            issuer: parsed.issuer().der(),
+        };
+        assert_eq!(octet_string(ends.setup_method(7, &by_number)), client);
+        let unknown = by_entity(classes::CertificateEntity::Other, b"NOBODY!!");
+        assert_eq!(ends.setup_method(7, &unknown), other);
+
+        // The trust anchor stays; the server's certificate takes its private key along.
+        let parsed = Certificate::from_der(&authority.der).unwrap();
+        let anchor = CertificateIdentification::BySerialNumber {
+            serial_number: parsed.serial_number(),
+            issuer: parsed.issuer().der(),
+        };
+        assert_eq!(octet_string(ends.setup_method(7, &anchor)), authority.der);
+        assert_eq!(ends.setup_method(8, &anchor), other);
+        assert_eq!(ends.setup_method(8, &by_number), DONE);
+        assert_eq!(agree(&mut ends, &[KeyId::GlobalUnicast]).1, other);
+        assert_eq!(ends.setup_method(8, &own), DONE);
+        assert_eq!(in_use(&ends), None);
+        assert!(!medium.0.borrow().pairs.values().any(|key| key.expose() == pending));
+        assert_eq!(ends.setup_method(8, &own), other);
+    }
+}
+
+#[test]
+fn a_power_cut_between_certificate_and_key_pair_is_made_good() {
+    let (suite, usage) = (SecuritySuite::Suite1, KeyUsage::DigitalSignature);
+    let mut authority = Authority::new(suite);
+    let mut ends = Ends::new(suite, 1);
+    authority.trusted_by(&ends.server.medium.1);
+    ends.associate();
+    assert_eq!(ends.setup_method(4, &Enum(0)), DONE);
+    let request = octet_string(ends.setup_method(5, &Enum(0)));
+    let certificate = authority.certify(&request, usage);
+    let pending = ends.server.meter.key_pairs[1].pending(usage).unwrap().expose().to_vec();
+    let medium = ends.server.medium.clone();
+    medium.0.borrow_mut().writes_left = Some(0);
+    let answer = ends.setup_method(6, &Data::OctetString(&certificate));
+    assert_eq!(answer, refused(ActionResult::HardwareFault));
+    medium.0.borrow_mut().writes_left = None;
+    let mut server = Managed::new(config(AuthenticationMechanism::Gmac, Some(suite)), 1, medium.clone());
+    assert_ne!(server.meter.key_pairs[1].in_use(usage).unwrap().expose(), pending);
+    let pairs = &mut server.meter.key_pairs[1];
+    server.manager.recover(1, &*medium.1, &PROVIDER, SERVER_TITLE, pairs).unwrap();
+    assert_eq!(pairs.in_use(usage).unwrap().expose(), pending);
+    assert!(medium.0.borrow().pairs.contains_key(&(1, 0, KeyPairSlot::InUse)));
 }

@@ -158,6 +158,7 @@ impl Meter {
             counters: &mut self.counters,
             key_rings: &mut [],
             public_keys: None,
+            certificates: None,
             key_management: None,
             manufacturer: None,
             scratch: &mut self.scratch,

@@ -100,6 +100,7 @@ impl ServerHost for Meter {
             counters: &mut self.simulation.counters,
             key_rings: &mut self.key_rings,
             public_keys: None,
+            certificates: None,
             key_management: Some(&mut self.key_manager),
             manufacturer: None,
             scratch: &mut self.scratch,

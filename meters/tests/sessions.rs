@@ -176,6 +176,7 @@ impl<'m> Line<'m> {
                 counters: &mut meter.simulation.counters,
                 key_rings: &mut meter.key_rings,
                 public_keys: None,
+                certificates: None,
                 key_management: Some(&mut meter.key_manager),
                 manufacturer: None,
                 scratch: &mut meter.scratch,

@@ -14,8 +14,8 @@
 use core::fmt;
 
 use crate::{
-    CounterId, CryptoProvider, InvocationCounter, RequiredProtection, SecretKey, SecurityError, StorageError,
-    SystemTitle,
+    CounterId, CryptoProvider, InvocationCounter, KeyUsage, PrivateKey, RequiredProtection, SecretKey,
+    SecurityError, StorageError, SystemTitle,
 };
 
 /// Which of the symmetric keys of a security setup: `key_id` of key_transfer and key_agreement.
@@ -128,6 +128,26 @@ pub struct Floor {
     pub lowest_acceptable: InvocationCounter,
 }
 
+/// Which of the key pairs of one usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyPairSlot {
+    /// The pair that is used.
+    InUse,
+    /// The new pair that waits for its certificate.
+    Pending,
+}
+
+/// A key pair that is put into its place, or destroyed.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyPairChange<'k> {
+    /// What the pair is for.
+    pub usage: KeyUsage,
+    /// Which one.
+    pub slot: KeyPairSlot,
+    /// The private key; `None` destroys the one that is there.
+    pub key: Option<&'k PrivateKey>,
+}
+
 /// What changes in one security setup, all at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SetupChange<'c> {
@@ -135,6 +155,8 @@ pub struct SetupChange<'c> {
     pub policy: Option<RequiredProtection>,
     /// The new keys, each [`KeyId`] at most once.
     pub keys: &'c [NewKey<'c>],
+    /// The key pairs that are put into their places or destroyed.
+    pub key_pairs: &'c [KeyPairChange<'c>],
     /// The floors of the encryption keys that they replace, to be kept with those keys' fingerprints.
     pub floors: &'c [Floor],
 }

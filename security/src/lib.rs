@@ -86,7 +86,9 @@ pub use counter::{CounterId, CounterStore, InvocationCounter, NoStore, ReplayWin
 #[cfg(feature = "ecc")]
 pub use ecc::derive_key;
 pub use error::{SecurityError, StorageError};
-pub use key_store::{Floor, KeyCounters, KeyFingerprint, KeyId, KeyStore, NewKey, SetupChange};
+pub use key_store::{
+    Floor, KeyCounters, KeyFingerprint, KeyId, KeyPairChange, KeyPairSlot, KeyStore, NewKey, SetupChange,
+};
 pub use mechanism::AuthenticationMechanism;
 pub use peers::PeerWindows;
 pub use policy::{RequiredProtection, required_protection};

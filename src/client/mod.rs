@@ -34,6 +34,7 @@ mod reassembly;
 mod request;
 mod response;
 mod results;
+pub mod security_setup;
 mod session;
 
 pub use config::{ClientConfig, Environment, Tolerance};

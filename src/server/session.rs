@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use cosem_objects::{AssociationId, Effects, LogicalDevice, behaviour};
 use dlms_axdr::Encoder;
+use dlms_security::certificate::CertificateStore;
 use dlms_security::hls::Manufacturer;
 use dlms_security::{
     CounterStore, CryptoProvider, Functions, KeyUsage, Protection, Secret, SecuritySuite, SystemTitle,
@@ -43,6 +44,9 @@ pub struct Host<'h, P: CryptoProvider> {
     pub key_rings: &'h mut [KeyRing<P>],
     /// Signatures and key agreement, where an association uses them.
     pub public_keys: Option<PublicKeys<'h>>,
+    /// Certificates that clients read, import and remove; the same store that [`PublicKeys::peers`] trusts, so that what
+    /// is imported is trusted from then on.
+    pub certificates: Option<&'h dyn CertificateStore>,
     /// The methods of Security setup objects, where keys and policies can be changed.
     pub key_management: Option<&'h mut dyn KeyManagement<P>>,
     /// Cryptography and random numbers.

@@ -14,10 +14,11 @@ use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
 use dlms::{KeyRing, NewKeys, PEERS, PublicKeys, SecurityContext};
 use dlms_axdr::Encode;
 use dlms_obis::LogicalName;
+use dlms_security::certificate::MemoryCertificates;
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, InvocationCounter,
-    KeyCounters, KeyFingerprint, KeyId, KeyStore, PeerWindows, Protection, RequiredProtection, SecretKey,
-    SecuritySuite, SetupChange, StorageError, SystemTitle,
+    KeyCounters, KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, PeerWindows, PrivateKey, Protection,
+    RequiredProtection, SecretKey, SecuritySuite, SetupChange, StorageError, SystemTitle,
 };
 
 use crate::common::{self, CLIENT_TITLE, Meter, Provider, SERVER_TITLE};
@@ -32,13 +33,22 @@ pub struct Stored {
     pub floors: BTreeMap<(u32, [u8; 8]), u32>,
     pub keys: BTreeMap<(usize, KeyId), Vec<u8>>,
     pub policies: BTreeMap<usize, RequiredProtection>,
+    pub pairs: BTreeMap<(usize, u8, KeyPairSlot), PrivateKey>,
     /// How many more records can be written; power fails then.
     pub writes_left: Option<usize>,
     pub installs: usize,
 }
 
-#[derive(Clone, Default)]
-pub struct Medium(pub Rc<RefCell<Stored>>);
+pub type Certificates = MemoryCertificates<8>;
+
+#[derive(Clone)]
+pub struct Medium(pub Rc<RefCell<Stored>>, pub Rc<Certificates>);
+
+impl Default for Medium {
+    fn default() -> Self {
+        Self(Rc::default(), Rc::new(Certificates::new()))
+    }
+}
 
 impl Medium {
     fn write(&self) -> Result<core::cell::RefMut<'_, Stored>, StorageError> {
@@ -86,6 +96,13 @@ impl KeyStore for Medium {
         for floor in change.floors {
             stored.floors.insert((floor.key.0, *floor.peer.octets()), floor.lowest_acceptable.value());
         }
+        for pair in change.key_pairs {
+            let place = (setup, pair.usage as u8, pair.slot);
+            match pair.key {
+                Some(key) => stored.pairs.insert(place, key.clone()),
+                None => stored.pairs.remove(&place),
+            };
+        }
         if let Some(policy) = change.policy {
             stored.policies.insert(setup, policy);
         }
@@ -108,6 +125,8 @@ pub struct Managed {
     pub meter: Meter,
     pub manager: KeyManager<Provider, Medium>,
     pub medium: Medium,
+    /// Whether trust comes from the certificates, not from keys put in by hand.
+    pub trusts_certificates: bool,
     pub session: Session<Provider, Vec<u8>>,
     pub out: Vec<u8>,
 }
@@ -149,6 +168,14 @@ impl Managed {
             for (peer, lowest) in floors {
                 context.restore_window(peer, lowest).unwrap();
             }
+            // Key pairs that were made replace those of the tests.
+            for usage in KeyUsage::ALL {
+                let kept = |slot| medium.0.borrow().pairs.get(&(number, usage as u8, slot)).cloned();
+                if let Some(key) = kept(KeyPairSlot::InUse) {
+                    meter.key_pairs[number].set_in_use(usage, Some(key));
+                }
+                meter.key_pairs[number].set_pending(usage, kept(KeyPairSlot::Pending));
+            }
             if let Some(policy) = medium.0.borrow().policies.get(&number) {
                 context.set_policy(*policy);
             }
@@ -162,6 +189,7 @@ impl Managed {
             meter,
             manager: KeyManager::new(medium.clone()),
             medium,
+            trusts_certificates: false,
             session: Session::new(client_sap, vec![0; 2048]),
             out: vec![0; 4096],
         }
@@ -169,6 +197,7 @@ impl Managed {
 
     pub fn exchange(&mut self, apdu: &[u8]) -> Option<Vec<u8>> {
         let mut apdu = apdu.to_vec();
+        let certificates = self.medium.1.clone();
         let mut host = Host {
             device: &mut self.meter.device,
             system_title: SERVER_TITLE,
@@ -180,8 +209,9 @@ impl Managed {
             public_keys: Some(PublicKeys {
                 provider: &common::PROVIDER,
                 own: &mut self.meter.key_pairs,
-                peers: &self.meter.peers,
+                peers: if self.trusts_certificates { &*certificates } else { &self.meter.peers },
             }),
+            certificates: Some(&*certificates),
             key_management: Some(&mut self.manager),
             manufacturer: None,
             scratch: &mut self.meter.scratch,
@@ -230,7 +260,7 @@ impl Ends {
             mechanism: server.mechanism,
             policy: server.policy,
             conformance: Conformance::LOGICAL_NAME,
-            max_receive_pdu_size: 512,
+            max_receive_pdu_size: 700,
             client_title: Some(CLIENT_TITLE),
             server_title: Some(SERVER_TITLE),
             ..ClientConfig::public()

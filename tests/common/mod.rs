@@ -230,6 +230,7 @@ impl Meter {
                 own: &mut self.key_pairs,
                 peers: &self.peers,
             }),
+            certificates: None,
             key_management: None,
             manufacturer: None,
             scratch: &mut self.scratch,

@@ -163,6 +163,7 @@ impl ServerHost for Meter {
             counters: &mut self.counters,
             key_rings: &mut [],
             public_keys: None,
+            certificates: None,
             key_management: None,
             manufacturer: None,
             scratch: &mut self.scratch,

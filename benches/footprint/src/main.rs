@@ -53,6 +53,7 @@ extern "C" fn _start() -> ! {
                 counters: &mut meter.counters,
                 key_rings: &mut [],
                 public_keys: None,
+                certificates: None,
                 key_management: None,
                 manufacturer: None,
                 scratch: &mut scratch,

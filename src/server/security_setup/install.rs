@@ -162,7 +162,7 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
                 lowest_acceptable,
             }));
         }
-        let change = SetupChange { policy: None, keys: &records, floors: &floors };
+        let change = SetupChange { keys: &records, floors: &floors, ..SetupChange::default() };
         self.store.install(setup.number, &change).map_err(failed)?;
         self.changes = Some((setup.number, changes));
         Ok(())
@@ -197,10 +197,10 @@ pub(super) fn for_each_key<'p>(
     Ok(())
 }
 
-const fn failed(_: StorageError) -> ActionResult {
+pub(super) const fn failed(_: StorageError) -> ActionResult {
     ActionResult::HardwareFault
 }
 
-const fn unusable(_: SecurityError) -> ActionResult {
+pub(super) const fn unusable(_: SecurityError) -> ActionResult {
     ActionResult::OtherReason
 }

@@ -2,8 +2,10 @@
 
 use cosem_objects::{ActionResult, GetError};
 use dlms_axdr::{Data, Encoder};
+use dlms_security::certificate::CertificateStore;
 use dlms_security::{CryptoProvider, KeyStore};
 
+use super::certificates::write_certificates;
 use super::{KeyManagement, Setup};
 use crate::protection::NewKeys;
 
@@ -14,8 +16,10 @@ use crate::protection::NewKeys;
 /// | security_activate | nothing but the right to it; the policy only ever grows |
 /// | key_transfer | a request that was authenticated and encrypted, a master key in the [`KeyRing`](crate::KeyRing) |
 /// | key_agreement | the same protection, a signature key pair in [`PublicKeys`](crate::PublicKeys), the client's public key |
+/// | generate_key_pair, generate_certificate_request | the setup's place in [`PublicKeys`](crate::PublicKeys) |
+/// | import_, export_, remove_certificate | [`Host::certificates`](crate::server::Host::certificates) besides |
 ///
-/// What changes keys or policy is refused under the broadcast key and within a list of methods.
+/// What changes keys or policy is refused within a list of methods, and everything under the broadcast key.
 pub struct KeyManager<P: CryptoProvider, S> {
     pub(super) store: S,
     pub(super) changes: Option<(usize, NewKeys<P>)>,
@@ -59,12 +63,17 @@ impl<P: CryptoProvider, S: KeyStore> KeyManagement<P> for KeyManager<P, S> {
             1 => self.security_activate(setup, parameter),
             2 => self.key_transfer(setup, parameter),
             3 => self.key_agreement(setup, parameter, encoder),
+            4 => self.generate_key_pair(setup, parameter),
+            5 => self.generate_certificate_request(setup, parameter, encoder),
+            6 => self.import_certificate(setup, parameter),
+            7 => self.export_certificate(setup, parameter, encoder),
+            8 => self.remove_certificate(setup, parameter),
             _ => Err(ActionResult::ReadWriteDenied),
         }
     }
 
-    fn certificates(&self, _setup: usize, encoder: &mut Encoder<'_>) -> Result<(), GetError> {
-        Ok(encoder.array(0)?)
+    fn certificates(&self, store: &dyn CertificateStore, encoder: &mut Encoder<'_>) -> Result<(), GetError> {
+        write_certificates(store, encoder)
     }
 
     fn take_changes(&mut self) -> Option<(usize, NewKeys<P>)> {

@@ -6,6 +6,7 @@
 //! answer leaves and takes effect after it: the answer is still protected as the request was.
 
 mod agreement;
+mod certificates;
 mod install;
 mod manager;
 
@@ -13,6 +14,7 @@ use cosem_objects::{
     AccessSelector, ActionResult, ClassOutline, DataAccessResult, GetError, LogicalDevice, Object,
 };
 use dlms_axdr::{Data, Encoder, Enum};
+use dlms_security::certificate::CertificateStore;
 use dlms_security::{CryptoProvider, PeerKeys, Protection, PublicKeyProvider, SystemTitle};
 
 use super::session::Host;
@@ -34,11 +36,11 @@ pub trait KeyManagement<P: CryptoProvider> {
         encoder: &mut Encoder<'_>,
     ) -> Result<(), ActionResult>;
 
-    /// Writes attribute 6, the certificates of the setup with this number, from where `encoder` stands.
+    /// Writes attribute 6, the certificates in `store`, from where `encoder` stands.
     ///
     /// # Errors
     /// [`GetError::Full`] when the value goes on in the next block.
-    fn certificates(&self, setup: usize, encoder: &mut Encoder<'_>) -> Result<(), GetError>;
+    fn certificates(&self, store: &dyn CertificateStore, encoder: &mut Encoder<'_>) -> Result<(), GetError>;
 
     /// What the last method changed: the number of the setup and its new keys. It takes effect now.
     fn take_changes(&mut self) -> Option<(usize, NewKeys<P>)>;
@@ -58,6 +60,8 @@ pub struct Setup<'s, P: CryptoProvider> {
     pub key_ring: Option<&'s mut KeyRing<P>>,
     /// Signatures and key agreement, where the setup has them.
     pub key_pairs: Option<SetupKeyPairs<'s>>,
+    /// The certificates of the device, which all setups share.
+    pub certificates: Option<&'s dyn CertificateStore>,
     /// The client.
     pub client: Option<SystemTitle>,
     /// The protection of the request, which did not come under the broadcast key.
@@ -149,8 +153,8 @@ impl<P: CryptoProvider> SetupAttributes for Host<'_, P> {
                 None => encoder.data(&[0; 0])?,
             },
             5 => encoder.data(context.own_title().octets())?,
-            6 => match &self.key_management {
-                Some(management) => management.certificates(number, encoder)?,
+            6 => match self.key_management.as_deref().zip(self.certificates) {
+                Some((management, store)) => management.certificates(store, encoder)?,
                 None => encoder.array(0)?,
             },
             _ => return Err(DataAccessResult::ReadWriteDenied.into()),
@@ -186,6 +190,7 @@ impl<P: CryptoProvider> Host<'_, P> {
             context: self.security.get_mut(number).ok_or(ActionResult::ObjectUnavailable)?,
             key_ring: self.key_rings.get_mut(number),
             key_pairs,
+            certificates: self.certificates,
             client: caller.client,
             protection: caller.protection,
             room: caller.room,
