@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Simulate a meter
     Serve(ServeArgs),
+    /// A small certification authority, for labs
+    #[command(subcommand)]
+    Pki(PkiCommand),
     /// Take the tour: a meter and a client in one process
     Demo(DemoArgs),
 }
@@ -216,6 +219,107 @@ pub(crate) enum ListenFraming {
     Wrapper,
     Hdlc,
     Apdu,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PkiCommand {
+    /// Make a root certificate and its key in a directory
+    Init(PkiInitArgs),
+    /// Issue a certificate, to a certification request or with a new key
+    Issue(PkiIssueArgs),
+    /// Print a certificate, a certification request or a public key
+    Show(PkiShowArgs),
+    /// Write a certificate, a request or a public key in another form
+    Export(PkiExportArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct PkiInitArgs {
+    /// The directory of the authority, which is made
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The curve of its key: p384 certifies keys on both
+    #[arg(long, value_enum, default_value = "p384")]
+    pub(crate) curve: CurveName,
+    /// The name of the authority
+    #[arg(long, value_name = "TEXT", default_value = "Lab Root CA")]
+    pub(crate) common_name: String,
+    /// Whose it is
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) organization: String,
+    /// How long it is valid; without end if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) days: Option<u32>,
+}
+
+#[derive(Args)]
+pub(crate) struct PkiIssueArgs {
+    /// The directory of the authority
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// A certification request (PKCS#10, PEM or DER)
+    #[arg(long, value_name = "FILE", required_unless_present = "title", conflicts_with = "curve")]
+    pub(crate) csr: Option<PathBuf>,
+    /// The system title of the party, hexadecimal; a request names it itself
+    #[arg(long, value_name = "HEX")]
+    pub(crate) title: Option<String>,
+    /// What the key is for
+    #[arg(long, value_enum)]
+    pub(crate) usage: UsageName,
+    /// The curve of the new key: that of the authority if left out
+    #[arg(long, value_enum)]
+    pub(crate) curve: Option<CurveName>,
+    /// Name the party in subjectAltName, as hardware of this type, and leave the subject empty
+    #[arg(long, value_name = "OID")]
+    pub(crate) hardware_type: Option<String>,
+    /// How long it is valid; without end if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) days: Option<u32>,
+    /// Where to write the certificate (PEM); a new key goes beside it with the ending `.key`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct PkiShowArgs {
+    /// PEM, DER or hexadecimal
+    pub(crate) file: PathBuf,
+    /// Verify against this authority: its directory, or its certificate
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) authority: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct PkiExportArgs {
+    /// PEM, DER or hexadecimal
+    pub(crate) file: PathBuf,
+    /// `raw`: the public key alone, hexadecimal; `spki`: the public key alone, PEM
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// Where to write it; standard output if left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CurveName {
+    P256,
+    P384,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageName {
+    Signature,
+    Agreement,
+    Tls,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Der,
+    Pem,
+    Raw,
+    Spki,
 }
 
 #[derive(Args)]

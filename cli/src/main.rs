@@ -6,6 +6,7 @@ mod commands;
 mod connection;
 mod counters;
 mod failure;
+mod key_files;
 mod output;
 mod parse;
 mod places;
@@ -52,6 +53,7 @@ async fn run(cli: &Cli) -> failure::Result<()> {
         Command::Image(args) => commands::image::run(args, cli.json).await,
         Command::Listen(args) => commands::listen::run(args, cli.json).await,
         Command::Serve(args) => commands::serve::run(args, cli.json).await,
+        Command::Pki(args) => commands::pki::run(args, cli.json),
         Command::Demo(args) => commands::demo::run(args).await,
     }
 }

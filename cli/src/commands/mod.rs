@@ -6,6 +6,8 @@ pub(crate) mod image;
 pub(crate) mod invoke;
 pub(crate) mod listen;
 pub(crate) mod objects;
+pub(crate) mod pki;
+mod pki_show;
 pub(crate) mod profile;
 pub(crate) mod read;
 pub(crate) mod serve;
