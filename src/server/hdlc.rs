@@ -115,6 +115,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const LINKS: usize> HdlcSe
         }
     }
 
+    /// Whether any client has an association.
+    pub fn is_associated(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.session.association().is_some())
+    }
+
     /// The line is gone, and every association with it.
     pub fn line_lost(&mut self) {
         self.deframer.reset();

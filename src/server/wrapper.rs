@@ -112,6 +112,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const SESSIONS: usize> Wra
         self.deframer.handle_timeout(now)
     }
 
+    /// Whether any client has an association.
+    pub fn is_associated(&self) -> bool {
+        self.sessions.iter().any(|(_, session)| session.association().is_some())
+    }
+
     /// The stream is gone, and every association with it.
     pub fn stream_lost(&mut self) {
         self.deframer.reset();

@@ -18,6 +18,7 @@ mod link;
 mod listener;
 mod optical;
 mod options;
+mod places;
 mod provider;
 mod server;
 mod trace;

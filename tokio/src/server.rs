@@ -12,10 +12,10 @@ use dlms_security::CryptoProvider;
 use dlms_wrapper::{HEADER_LENGTH, WPort};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
+use crate::places::{Place, Places};
 
 /// Octets that are read at once.
 const READ: usize = 4096;
@@ -49,7 +49,8 @@ pub struct ServerOptions {
     pub framing: ServerFraming,
     /// The longest APDU that is taken or sent.
     pub max_pdu: usize,
-    /// How many connections are served at once; others wait.
+    /// How many connections are served at once. Where there are more, those without an association make room, the
+    /// oldest first; if there are none, the others wait.
     pub max_connections: usize,
     /// Silence after which a connection is closed.
     pub inactivity_timeout: Duration,
@@ -147,8 +148,18 @@ pub async fn serve_stream<H: ServerHost>(
     options: &ServerOptions,
     device: &Mutex<H>,
 ) -> io::Result<()> {
+    serve_at(stream, peer, options, device, &Place::default()).await
+}
+
+async fn serve_at<H: ServerHost>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Option<SocketAddr>,
+    options: &ServerOptions,
+    device: &Mutex<H>,
+    place: &Place,
+) -> io::Result<()> {
     let mut connection = Connection::new(options);
-    let result = connection.serve(stream, peer, options, device).await;
+    let result = connection.serve(stream, peer, options, device, place).await;
     connection.lost();
     connection.report(peer, device);
     result
@@ -159,11 +170,8 @@ async fn run_tcp<H: ServerHost>(
     options: ServerOptions,
     device: Arc<Mutex<H>>,
 ) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(options.max_connections.max(1)));
+    let mut places = Places::new(options.max_connections);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return Ok(());
-        };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             // The client has gone, or this process has too many files open: the next one may do better.
@@ -173,11 +181,12 @@ async fn run_tcp<H: ServerHost>(
                 continue;
             }
         };
+        let (place, permit) = places.take().await;
         let (options, device) = (options.clone(), Arc::clone(&device));
         tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let _ = stream.set_nodelay(true);
-            if let Err(error) = serve_stream(stream, Some(peer), &options, &*device).await {
+            if let Err(error) = serve_at(stream, Some(peer), &options, &*device, &place).await {
                 tracing::debug!(%error, %peer, "connection ended");
             }
         });
@@ -215,9 +224,16 @@ async fn run_udp<H: ServerHost>(
         });
         let index = match peers.iter().position(|peer| peer.address == address) {
             Some(index) => index,
-            // A flood of new peers must not push out those that are associated.
-            None if peers.len() >= most => continue,
             None => {
+                // A flood of new peers must not push out those that are associated, nor keep others out.
+                if peers.len() >= most {
+                    let Some(idle) = peers.iter().position(|peer| !peer.connection.is_associated()) else {
+                        continue;
+                    };
+                    let mut peer = peers.remove(idle);
+                    peer.connection.lost();
+                    peer.connection.report(Some(peer.address), &device);
+                }
                 let connection = Connection::new(&options);
                 peers.push(Peer { address, last: Instant::now(), connection });
                 peers.len() - 1
@@ -309,6 +325,13 @@ impl<P: CryptoProvider> Connection<P> {
         }
     }
 
+    fn is_associated(&self) -> bool {
+        match self {
+            Self::Wrapper(server) => server.is_associated(),
+            Self::Hdlc(server) => server.is_associated(),
+        }
+    }
+
     fn lost(&mut self) {
         match self {
             Self::Wrapper(server) => server.stream_lost(),
@@ -336,6 +359,7 @@ impl<P: CryptoProvider> Connection<P> {
         peer: Option<SocketAddr>,
         options: &ServerOptions,
         device: &Mutex<H>,
+        place: &Place,
     ) -> io::Result<()> {
         let clock = Clock::start();
         let mut input = vec![0; READ];
@@ -344,7 +368,17 @@ impl<P: CryptoProvider> Connection<P> {
         loop {
             let deadline = self.poll_timeout().map_or(silent_at, |at| clock.instant(at).min(silent_at));
             out.clear();
-            match timeout_at(deadline, stream.read(&mut input)).await {
+            let read = tokio::select! {
+                read = timeout_at(deadline, stream.read(&mut input)) => read,
+                () = place.asked_to_leave() => {
+                    // It may have opened an association since it was asked.
+                    if self.is_associated() {
+                        continue;
+                    }
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "others need the place"));
+                }
+            };
+            match read {
                 Ok(count) => {
                     let count = count?;
                     if count == 0 {
@@ -365,6 +399,7 @@ impl<P: CryptoProvider> Connection<P> {
                 }
             }
             self.report(peer, device);
+            place.is_associated(self.is_associated());
         }
     }
 }

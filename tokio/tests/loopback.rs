@@ -514,6 +514,45 @@ async fn errors_have_kinds() {
     assert_eq!(error.kind(), ErrorKind::Link, "{error}");
 }
 
+/// Connections that open no association do not keep those out that do.
+#[tokio::test]
+async fn idle_connections_make_room() {
+    let meter = meter(1);
+    let options = ServerOptions { max_connections: 2, ..ServerOptions::wrapper() };
+    let Endpoint::Tcp(address) = serve(&meter, options).await else { panic!("no TCP") };
+    let connect = || public(Endpoint::Tcp(address.clone()), Framing::wrapper(PUBLIC, 1));
+    let mut idle = Vec::new();
+    for _ in 0..5 {
+        idle.push(tokio::net::TcpStream::connect(&address).await.unwrap());
+    }
+    let mut first = Client::connect(connect()).await.unwrap();
+    let mut second = Client::connect(connect()).await.unwrap();
+    // Both places are kept by associations now: a third client waits, then gives up.
+    let mut patient = connect();
+    patient.association.response_timeout = Duration::from_millis(300);
+    patient.retries = 0;
+    assert_eq!(Client::connect(patient).await.err().unwrap().kind(), ErrorKind::Link);
+    let name = AttributeDescriptor::new(1, TEXT, 1);
+    assert!(first.get(name).await.is_ok() && second.get(name).await.is_ok());
+    first.disconnect().await.unwrap();
+    Client::connect(connect()).await.unwrap();
+    drop(idle);
+}
+
+#[tokio::test]
+async fn a_flood_of_datagrams_keeps_nobody_out() {
+    let meter = meter(1);
+    let Endpoint::Udp(address) = serve_udp(&meter).await else { panic!("no UDP") };
+    let mut client =
+        Client::connect(public(Endpoint::Udp(address.clone()), Framing::wrapper(PUBLIC, 1))).await.unwrap();
+    for _ in 0..300 {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.send_to(&[0, 1, 0, 16, 0, 1, 0, 1, 0x62], &address).await.unwrap();
+    }
+    Client::connect(public(Endpoint::Udp(address), Framing::wrapper(PUBLIC, 1))).await.unwrap();
+    assert!(client.get(AttributeDescriptor::new(1, TEXT, 1)).await.is_ok(), "the first is still known");
+}
+
 #[tokio::test]
 async fn a_trace_sees_every_layer() {
     let meter = meter(1);
