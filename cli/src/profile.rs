@@ -1,9 +1,14 @@
 //! A load profile as a client sees it: its columns, which part of it is asked for, its rows.
 
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
 use cosem_objects::classes::{ProfileGeneric, SortMethod};
-use cosem_objects::rows::{CompleteRows, Layout};
-use cosem_objects::{AttributeReference, CaptureObjectDefinition, EntryDescriptor, ScaledValue, ScalerUnit};
-use dlms_axdr::{Data, DateTime, Encoder, FromData as _, OwnedData};
+use cosem_objects::rows::{Layout, RowCompletion};
+use cosem_objects::{
+    AttributeReference, CaptureObjectDefinition, EntryDescriptor, Number, ScaledValue, ScalerUnit,
+};
+use dlms_axdr::{Data, DateTime, FromData as _, OwnedData};
 use dlms_obis::LogicalName;
 use dlms_tokio::ProfileSelection;
 
@@ -15,8 +20,8 @@ const CLOCK: u16 = 8;
 /// How many columns a profile may have here.
 const MAX_COLUMNS: usize = 256;
 
-/// How many rows are made complete and handed on at once.
-const ROWS_AT_ONCE: usize = 256;
+/// How often progress is told, in rows.
+const PROGRESS: u64 = 64;
 
 /// What a profile says of itself.
 pub(crate) struct Profile {
@@ -49,14 +54,6 @@ pub(crate) enum Selection {
 pub(crate) struct Rows {
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Vec<OwnedData>>,
-}
-
-impl Rows {
-    /// Adds the rows that come next.
-    pub(crate) fn append(&mut self, next: Self) {
-        self.columns = next.columns;
-        self.rows.extend(next.rows);
-    }
 }
 
 impl Profile {
@@ -136,15 +133,19 @@ impl Profile {
             .collect()
     }
 
-    /// Reads rows and hands them on as they come, some at a time, complete. `progress` is told how many came and how many
-    /// are announced.
+    /// The columns at these places.
+    pub(crate) fn columns_at(&self, places: &[usize]) -> Vec<Column> {
+        places.iter().filter_map(|&place| self.columns.get(place).copied()).collect()
+    }
+
+    /// Reads rows and hands on each as it comes, complete. `progress` is told how many came and how many are announced.
     pub(crate) async fn rows(
         &self,
         session: &mut Session,
         selection: Selection,
         wanted: &[usize],
         mut progress: impl FnMut(u64, u64),
-        mut take: impl FnMut(Rows) -> Result<()>,
+        mut take: impl FnMut(&[OwnedData]) -> Result<()>,
     ) -> Result<()> {
         let (selection, answered) = self.selection(selection, wanted)?;
         let about = |error: dlms_tokio::Error| match error {
@@ -156,41 +157,28 @@ impl Profile {
             .filter_map(|column| answered.iter().position(|answered| answered == column))
             .collect();
         let is_as_answered = places.iter().copied().eq(0..answered.len());
-        let columns: Vec<_> = wanted.iter().filter_map(|&column| self.columns.get(column).copied()).collect();
+        let definitions = self.definitions(&answered);
+        let mut completion = RowCompletion::new(self.layout(&definitions));
         let mut coming = session.client().profile(self.name, &selection).await.map_err(about)?;
         let announced = coming.remaining() as u64;
+        let mut picked = Vec::new();
         let mut count = 0;
-        let mut octets = Vec::new();
-        // The row before those in `octets`, which they may leave values out against.
-        let mut before: Option<OwnedData> = None;
-        loop {
-            let mut some = 0;
-            octets.clear();
-            while some < ROWS_AT_ONCE {
-                let Some(row) = coming.next_row().await.map_err(about)? else { break };
-                octets.extend(Data::Structure(row).to_octets());
-                some += 1;
+        while let Some(row) = coming.next_row().await.map_err(about)? {
+            let row = completion.complete(row).map_err(|error| self.malformed(error))?;
+            if is_as_answered {
+                take(row)?;
+            } else {
+                picked.clear();
+                picked.extend(places.iter().filter_map(|&place| row.get(place).cloned()));
+                take(&picked)?;
             }
-            count += some as u64;
-            progress(count, announced);
-            if some == 0 {
-                return if count == 0 { take(Rows { columns, rows: Vec::new() }) } else { Ok(()) };
+            count += 1;
+            if count % PROGRESS == 0 {
+                progress(count, announced);
             }
-            let mut buffer = buffer_head(some + usize::from(before.is_some()));
-            buffer.extend(before.iter().flat_map(OwnedData::to_octets));
-            buffer.extend(&octets);
-            let mut rows = self.complete(&buffer, &answered)?;
-            if before.is_some() {
-                rows.remove(0);
-            }
-            before = rows.last().cloned().map(OwnedData::Structure);
-            if !is_as_answered {
-                for row in &mut rows {
-                    *row = places.iter().filter_map(|&place| row.get(place).cloned()).collect();
-                }
-            }
-            take(Rows { columns: columns.clone(), rows })?;
         }
+        progress(count, announced);
+        Ok(())
     }
 
     /// What is asked for, and the columns that the answer has.
@@ -232,19 +220,17 @@ impl Profile {
         })
     }
 
-    fn complete(&self, octets: &[u8], columns: &[usize]) -> Result<Vec<Vec<OwnedData>>> {
-        let definitions: Vec<_> =
-            columns.iter().filter_map(|&column| Some(self.columns.get(column)?.definition)).collect();
-        let layout = Layout {
-            columns: &definitions,
-            capture_period: self.capture_period,
-            sort_method: self.sort_method,
-        };
-        let malformed = |error: cosem_objects::rows::RowError| {
-            let message = format!("the rows of {}: {error}", self.name);
-            Failure::new(Exit::Malformed, "objects", "malformed-rows", message)
-        };
-        CompleteRows::<MAX_COLUMNS>::new(octets, layout).and_then(CompleteRows::into_vec).map_err(malformed)
+    fn definitions(&self, columns: &[usize]) -> Vec<CaptureObjectDefinition> {
+        self.columns_at(columns).iter().map(|column| column.definition).collect()
+    }
+
+    const fn layout<'c>(&self, columns: &'c [CaptureObjectDefinition]) -> Layout<'c> {
+        Layout { columns, capture_period: self.capture_period, sort_method: self.sort_method }
+    }
+
+    fn malformed(&self, error: cosem_objects::rows::RowError) -> Failure {
+        let message = format!("the rows of {}: {error}", self.name);
+        Failure::new(Exit::Malformed, "objects", "malformed-rows", message)
     }
 
     /// The column of the time.
@@ -255,7 +241,7 @@ impl Profile {
     }
 
     /// Leaves the newest of some rows.
-    pub(crate) fn keep_newest<T>(&self, rows: &mut Vec<T>, count: usize) {
+    pub(crate) fn keep_newest<T>(&self, rows: &mut VecDeque<T>, count: usize) {
         match self.sort_method {
             SortMethod::Lifo => rows.truncate(count),
             _ => drop(rows.drain(..rows.len().saturating_sub(count))),
@@ -269,16 +255,6 @@ impl Profile {
             // In every other order the last row is taken for the newest.
             _ => (self.entries_in_use.saturating_sub(count) + 1, 0),
         }
-    }
-}
-
-/// The tag and the number of rows of a buffer.
-fn buffer_head(rows: usize) -> Vec<u8> {
-    let mut head = [0; 10];
-    let mut encoder = Encoder::new(&mut head);
-    match encoder.array(rows) {
-        Ok(()) => encoder.written().to_vec(),
-        Err(_) => Vec::new(),
     }
 }
 
@@ -342,21 +318,39 @@ impl Column {
 
     /// A cell as text, without its unit; times as a person writes them, or after ISO 8601.
     pub(crate) fn cell(&self, cell: Data<'_>, iso: bool) -> String {
-        match (cell, self.scaled(cell)) {
-            (_, Some(scaled)) => {
-                let bare = ScalerUnit { unit: cosem_objects::Unit::NoUnit, ..scaled.scaler_unit };
-                ScaledValue { scaler_unit: bare, ..scaled }.to_string()
+        let mut text = String::new();
+        self.write_cell(&mut text, cell, iso);
+        text
+    }
+
+    /// Adds the text of a cell.
+    pub(crate) fn write_cell(&self, text: &mut String, cell: Data<'_>, iso: bool) {
+        let scaler_unit = self.scaler_unit.unwrap_or(ScalerUnit::NONE);
+        let bare = ScalerUnit { unit: cosem_objects::Unit::NoUnit, ..scaler_unit };
+        match (cell, bare.apply(cell)) {
+            (Data::DateTime(time), _) => write_time(text, time, iso),
+            (_, Some(scaled))
+                if self.scaler_unit.is_some() || matches!(scaled.number, Number::Integer(_)) =>
+            {
+                // Writing to a String does not fail.
+                let _ = write!(text, "{scaled}");
             }
-            (Data::DateTime(time), None) => time_text(time, iso),
-            (other, None) => tree::cell(other),
+            (other, _) => text.push_str(&tree::cell(other)),
         }
     }
 }
 
 /// A time without day of week and needless hundredths; with `iso` in one word and with its offset.
 pub(crate) fn time_text(time: DateTime, iso: bool) -> String {
-    let plain = if iso { plain_iso_text(time) } else { None };
-    plain.unwrap_or_else(|| any_time_text(time, iso))
+    let mut text = String::new();
+    write_time(&mut text, time, iso);
+    text
+}
+
+fn write_time(text: &mut String, time: DateTime, iso: bool) {
+    if !iso || write_plain_iso(text, time).is_none() {
+        text.push_str(&any_time_text(time, iso));
+    }
 }
 
 fn any_time_text(time: DateTime, iso: bool) -> String {
@@ -375,30 +369,34 @@ fn any_time_text(time: DateTime, iso: bool) -> String {
     }
 }
 
-/// The text after ISO 8601 of a time without open fields and hundredths, as nearly every row has one.
-fn plain_iso_text(time: DateTime) -> Option<String> {
+/// Adds the text after ISO 8601 of a time without open fields and hundredths, as nearly every row has one; nothing for
+/// others.
+fn write_plain_iso(text: &mut String, time: DateTime) -> Option<()> {
     let [high, low, month @ 1..=12, day @ 1..=31, _] = time.date().0 else { return None };
     let [hour @ 0..=23, minute @ 0..=59, second @ 0..=59, 0] = time.time().0 else { return None };
     let year @ 1000..=9999 = u16::from_be_bytes([high, low]) else { return None };
-    let mut text = String::with_capacity(25);
-    let mut two = |separator: &str, number: u8| {
-        text.push_str(separator);
-        text.push(char::from(b'0' + number / 10));
-        text.push(char::from(b'0' + number % 10));
-    };
-    two("", (year / 100) as u8);
-    two("", (year % 100) as u8);
-    two("-", month);
-    two("-", day);
-    two("T", hour);
-    two(":", minute);
-    two(":", second);
     // The deviation is what must be added to get UTC; an offset is the opposite.
     let offset = -time.deviation()?;
     let hours = u8::try_from(offset.unsigned_abs() / 60).ok().filter(|hours| *hours < 100)?;
-    two(if offset < 0 { "-" } else { "+" }, hours);
-    two(":", (offset.unsigned_abs() % 60) as u8);
-    Some(text)
+    let sign = if offset < 0 { "-" } else { "+" };
+    let minutes = (offset.unsigned_abs() % 60) as u8;
+    let parts = [
+        ("", (year / 100) as u8),
+        ("", (year % 100) as u8),
+        ("-", month),
+        ("-", day),
+        ("T", hour),
+        (":", minute),
+        (":", second),
+        (sign, hours),
+        (":", minutes),
+    ];
+    for (separator, number) in parts {
+        text.push_str(separator);
+        text.push(char::from(b'0' + number / 10));
+        text.push(char::from(b'0' + number % 10));
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -430,11 +428,13 @@ mod tests {
             let [high, low] = deviation.to_be_bytes();
             for (hour, status) in [(0, 0), (9, 0x80), (23, 0xFF)] {
                 let time = DateTime([0x07, 0xEA, 3, 29, 7, hour, 59, 8, 0, high, low, status]);
-                assert_eq!(plain_iso_text(time), Some(any_time_text(time, true)), "{time}");
+                let mut text = String::new();
+                write_plain_iso(&mut text, time).unwrap();
+                assert_eq!(text, any_time_text(time, true), "{time}");
             }
         }
         let open = DateTime([0x07, 0xEA, 0xFF, 29, 7, 1, 59, 8, 0, 0x80, 0, 0]);
-        assert_eq!(plain_iso_text(open), None);
+        assert_eq!(write_plain_iso(&mut String::new(), open), None);
     }
 
     #[test]
@@ -454,11 +454,11 @@ mod tests {
         let newest_first = Profile { sort_method: SortMethod::Lifo, ..profile() };
         assert_eq!(newest_first.newest(96), (1, 96));
         let newest = |profile: &Profile| {
-            let mut rows = vec![1, 2, 3];
+            let mut rows = VecDeque::from([1, 2, 3]);
             profile.keep_newest(&mut rows, 2);
             rows
         };
-        assert_eq!((newest(&profile()), newest(&newest_first)), (vec![2, 3], vec![1, 2]));
+        assert_eq!((newest(&profile()), newest(&newest_first)), ([2, 3].into(), [1, 2].into()));
         let (selection, answered) = profile().selection(Selection::Last(1), &[2, 1]).unwrap();
         let ProfileSelection::Entry(entries) = selection else { panic!("not by entry") };
         assert_eq!((entries.from_selected_value, entries.to_selected_value), (2, 3));
@@ -467,12 +467,15 @@ mod tests {
 
     #[test]
     fn null_data_stands_for_the_row_before() {
-        let octets = [
-            1, 2, 2, 3, 9, 12, 7, 0xEA, 1, 5, 1, 13, 30, 0, 0, 0xFF, 0xC4, 0, 6, 0, 0, 0, 5, 17,
-            7, // row 1
-            2, 3, 0, 6, 0, 0, 0, 9, 0,
-        ];
-        let rows = profile().complete(&octets, &[0, 1, 2]).unwrap();
+        let time = DateTime([7, 0xEA, 1, 5, 1, 13, 30, 0, 0, 0xFF, 0xC4, 0]);
+        let profile_ = profile();
+        let definitions = profile_.definitions(&[0, 1, 2]);
+        let mut completion = RowCompletion::new(profile_.layout(&definitions));
+        let rows = [
+            [Data::OctetString(&time.0), Data::DoubleLongUnsigned(5), Data::Unsigned(7)],
+            [Data::NullData, Data::DoubleLongUnsigned(9), Data::NullData],
+        ]
+        .map(|row| completion.complete(row).unwrap().to_vec());
         let text = |row: usize| -> Vec<_> {
             profile()
                 .columns

@@ -120,18 +120,50 @@ impl<'a, 'c, const COLUMNS: usize> CompleteRows<'a, 'c, COLUMNS> {
         }
         Ok(Some(&self.cells))
     }
+}
 
-    /// All rows that are left, owned.
+/// Puts back what the meter left out, row by row as the rows come, for any number of columns.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug)]
+pub struct RowCompletion<'c> {
+    layout: Layout<'c>,
+    cells: alloc::vec::Vec<dlms_axdr::OwnedData>,
+}
+
+#[cfg(feature = "alloc")]
+impl<'c> RowCompletion<'c> {
+    /// Before the first row.
+    pub const fn new(layout: Layout<'c>) -> Self {
+        Self { layout, cells: alloc::vec::Vec::new() }
+    }
+
+    /// The row that these cells stand for: one value for each column. In the first row null-data stays.
     ///
     /// # Errors
-    /// As [`CompleteRows::next_row`].
-    #[cfg(feature = "alloc")]
-    pub fn into_vec(mut self) -> Result<alloc::vec::Vec<alloc::vec::Vec<dlms_axdr::OwnedData>>, RowError> {
-        let mut rows = alloc::vec::Vec::new();
-        while let Some(row) = self.next_row()? {
-            rows.push(row.iter().map(|&cell| cell.into()).collect());
+    /// The row does not fit the columns.
+    pub fn complete<'d>(
+        &mut self,
+        row: impl IntoIterator<Item = Data<'d>>,
+    ) -> Result<&[dlms_axdr::OwnedData], RowError> {
+        let mut row = row.into_iter();
+        for (column, definition) in self.layout.columns.iter().enumerate() {
+            let cell = row.next().unwrap_or(Data::NullData);
+            let before = self.cells.get(column).map(dlms_axdr::OwnedData::as_data);
+            let value = complete(&self.layout, definition, before, cell)
+                .ok_or(RowError::DifferenceToNothing { column })?
+                .into();
+            match self.cells.get_mut(column) {
+                Some(place) => *place = value,
+                None => self.cells.push(value),
+            }
         }
-        Ok(rows)
+        match row.count() {
+            0 => Ok(&self.cells),
+            more => {
+                let expected = self.layout.columns.len();
+                Err(RowError::TooManyCells { expected, found: expected + more })
+            }
+        }
     }
 }
 
@@ -236,6 +268,28 @@ mod tests {
         assert_eq!(read(BUFFER, 3600, SortMethod::Fifo), fifo);
         let lifo = [(8, 0, 5009), (7, 0, 5013), (11, 0x80, 5013)];
         assert_eq!(read(BUFFER, 3600, SortMethod::Lifo), lifo);
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn rows_that_come_one_by_one_are_completed_alike() {
+        let layout = Layout { columns: &COLUMNS, capture_period: 3600, sort_method: SortMethod::Fifo };
+        let mut whole = CompleteRows::<3>::new(BUFFER, layout).unwrap();
+        let mut completion = RowCompletion::new(layout);
+        let Data::Array(rows) = Data::from_octets(BUFFER).unwrap() else { panic!("no array") };
+        for row in rows {
+            let completed = completion.complete(row.elements().unwrap()).unwrap();
+            assert!(
+                completed.iter().map(|cell| cell.as_data()).eq(whole
+                    .next_row()
+                    .unwrap()
+                    .unwrap()
+                    .iter()
+                    .copied())
+            );
+        }
+        let error = completion.complete([Data::NullData; 4]).unwrap_err();
+        assert_eq!(error, RowError::TooManyCells { expected: 3, found: 4 });
     }
 
     #[test]

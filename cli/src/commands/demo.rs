@@ -117,9 +117,9 @@ async fn stops(session: &mut Session) -> Result<()> {
     let load = Profile::read(session, LOAD_PROFILE).await?;
     let from = Moment::RelativeSeconds(-86_400).resolve(now, End::Begin).unwrap_or(now);
     let columns: Vec<_> = (0..load.columns.len()).collect();
-    let mut rows = Rows::default();
-    let keep = |next| {
-        rows.append(next);
+    let mut rows = Rows { columns: load.columns.clone(), rows: Vec::new() };
+    let keep = |row: &[OwnedData]| {
+        rows.rows.push(row.to_vec());
         Ok(())
     };
     load.rows(session, Selection::Range(from, now), &columns, |_, _| {}, keep).await?;

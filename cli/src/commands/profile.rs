@@ -1,5 +1,6 @@
 //! `dlms profile`: rows of a load profile as a table and a plot, for programs, as a file.
 
+use std::collections::VecDeque;
 use std::io::{BufWriter, StdoutLock, Write as _, stdout};
 
 use cosem_objects::classes::Clock;
@@ -57,48 +58,55 @@ pub(crate) async fn run(args: &ProfileArgs, json: bool) -> Result<()> {
         return Err(Failure::usage("--csv - and --json both write to standard output"));
     }
     let mut session = Session::open(&target).await?;
-    let mut sink = Sink::new(args, json)?;
-    let read = gather(&mut session, args, |rows| sink.take(rows)).await;
+    let read = gather(&mut session, args, json).await;
     session.release().await;
-    read?;
-    sink.finish(args)
+    read?.finish(args)
 }
 
 /// Where rows go as they come. What can be written at once is; a table, a plot and a Parquet file need all of them.
 struct Sink {
+    columns: Vec<Column>,
     csv: Option<csv::Sheet>,
     json: Option<BufWriter<StdoutLock<'static>>>,
-    kept: Option<Rows>,
+    kept: Option<Vec<Vec<OwnedData>>>,
     count: usize,
+    /// The text of a cell.
+    text: String,
 }
 
 impl Sink {
-    fn new(args: &ProfileArgs, json: bool) -> Result<Self> {
+    fn new(args: &ProfileArgs, json: bool, columns: Vec<Column>) -> Result<Self> {
         let is_text = !json && args.csv.is_none() && args.parquet.is_none();
+        let mut csv = args.csv.as_deref().map(csv::Sheet::create).transpose()?;
+        if let Some(sheet) = &mut csv {
+            sheet.row(columns.iter().map(csv_head))?;
+        }
         Ok(Self {
-            csv: args.csv.as_deref().map(csv::Sheet::create).transpose()?,
+            columns,
+            csv,
             json: json.then(|| BufWriter::new(stdout().lock())),
-            kept: (is_text || args.parquet.is_some()).then(Rows::default),
+            kept: (is_text || args.parquet.is_some()).then(Vec::new),
             count: 0,
+            text: String::new(),
         })
     }
 
-    fn take(&mut self, rows: Rows) -> Result<()> {
+    fn take(&mut self, row: &[OwnedData]) -> Result<()> {
+        self.count += 1;
         if let Some(sheet) = &mut self.csv {
-            if self.count == 0 {
-                sheet.row(rows.columns.iter().map(csv_head))?;
+            for (column, cell) in self.columns.iter().zip(row) {
+                self.text.clear();
+                column.write_cell(&mut self.text, cell.as_data(), true);
+                sheet.cell(&self.text)?;
             }
-            texts(&rows, true).iter().try_for_each(|row| sheet.row(row))?;
+            sheet.end_row()?;
         }
         if let Some(out) = &mut self.json {
-            for row in 0..rows.rows.len() {
-                serde_json::to_writer(&mut *out, &item(&rows, row, self.count + row + 1))?;
-                out.write_all(b"\n")?;
-            }
+            serde_json::to_writer(&mut *out, &item(&self.columns, row, self.count))?;
+            out.write_all(b"\n")?;
         }
-        self.count += rows.rows.len();
         if let Some(kept) = &mut self.kept {
-            kept.append(rows);
+            kept.push(row.to_vec());
         }
         Ok(())
     }
@@ -107,8 +115,9 @@ impl Sink {
         if let Some(sheet) = self.csv {
             sheet.finish()?;
         }
+        let rows = self.kept.map(|rows| Rows { columns: self.columns, rows });
         #[cfg(feature = "parquet")]
-        if let (Some(path), Some(rows)) = (&args.parquet, &self.kept) {
+        if let (Some(path), Some(rows)) = (&args.parquet, &rows) {
             output::parquet::write(path, rows)?;
         }
         if let Some(mut out) = self.json {
@@ -118,15 +127,11 @@ impl Sink {
             eprintln!("{} rows written", self.count);
             return Ok(());
         }
-        Ok(output::text(&self.kept.map_or_else(String::new, |rows| text(&rows, SHOWN)))?)
+        Ok(output::text(&rows.map_or_else(String::new, |rows| text(&rows, SHOWN)))?)
     }
 }
 
-async fn gather(
-    session: &mut Session,
-    args: &ProfileArgs,
-    mut take: impl FnMut(Rows) -> Result<()>,
-) -> Result<()> {
+async fn gather(session: &mut Session, args: &ProfileArgs, json: bool) -> Result<Sink> {
     let profile = Profile::read(session, args.obis).await?;
     let columns = profile.select(&args.columns)?;
     let selection = match (args.last, args.from, args.to) {
@@ -136,24 +141,26 @@ async fn gather(
     };
     // The newest rows of a range are known when all of them are there.
     let newest = args.last.filter(|_| matches!(selection, Selection::Range(..))).map(|count| count as usize);
-    let mut held = Rows::default();
+    let mut held = VecDeque::new();
+    let mut sink = Sink::new(args, json, profile.columns_at(&columns))?;
     let bar = progress::bar("rows", Some(0));
     let progress = |count, announced| {
         bar.set_length(announced);
         bar.set_position(count);
     };
-    let hold = |rows: Rows| match newest {
-        None => take(rows),
+    let hold = |row: &[OwnedData]| match newest {
+        None => sink.take(row),
         Some(count) => {
-            held.append(rows);
-            profile.keep_newest(&mut held.rows, count);
+            held.push_back(row.to_vec());
+            profile.keep_newest(&mut held, count);
             Ok(())
         }
     };
     let read = profile.rows(session, selection, &columns, progress, hold).await;
     bar.finish_and_clear();
     read?;
-    if newest.is_some() { take(held) } else { Ok(()) }
+    held.iter().try_for_each(|row| sink.take(row))?;
+    Ok(sink)
 }
 
 /// The times that are meant, by the meter's clock where they are relative to it.
@@ -185,12 +192,10 @@ pub(crate) async fn clock(session: &mut Session) -> Result<DateTime> {
         .map_err(|error| Failure::new(Exit::Malformed, "objects", "clock", error.to_string()))
 }
 
-fn item(rows: &Rows, row: usize, number: usize) -> RowItem<'_> {
-    let cells = rows.rows.get(row).into_iter().flatten();
-    let values: Vec<_> = rows
-        .columns
+fn item<'r>(columns: &[Column], row: &'r [OwnedData], number: usize) -> RowItem<'r> {
+    let values: Vec<_> = columns
         .iter()
-        .zip(cells)
+        .zip(row)
         .map(|(column, data)| {
             let scaled = column.scaled(data.as_data());
             CellItem {
@@ -204,14 +209,13 @@ fn item(rows: &Rows, row: usize, number: usize) -> RowItem<'_> {
             }
         })
         .collect();
-    RowItem { row: number, time: time(rows, row, true), values }
+    RowItem { row: number, time: time(columns, row, true), values }
 }
 
 /// The time of a row, if the profile has it.
-fn time(rows: &Rows, row: usize, iso: bool) -> Option<String> {
-    let place = rows.columns.iter().position(Column::is_clock)?;
-    let cell = rows.rows.get(row)?.get(place)?;
-    Some(rows.columns.get(place)?.cell(cell.as_data(), iso))
+fn time(columns: &[Column], row: &[OwnedData], iso: bool) -> Option<String> {
+    let place = columns.iter().position(Column::is_clock)?;
+    Some(columns.get(place)?.cell(row.get(place)?.as_data(), iso))
 }
 
 fn csv_head(column: &Column) -> String {
@@ -222,28 +226,23 @@ fn csv_head(column: &Column) -> String {
     }
 }
 
-fn texts(rows: &Rows, iso: bool) -> Vec<Vec<String>> {
-    let texts = |row: &Vec<OwnedData>| {
-        rows.columns.iter().zip(row).map(|(column, cell)| column.cell(cell.as_data(), iso)).collect()
-    };
-    rows.rows.iter().map(texts).collect()
-}
-
 /// A table of the newest rows, and a plot of the first columns that are numbers.
 pub(crate) fn text(rows: &Rows, shown: usize) -> String {
     let numeric: Vec<_> = rows.columns.iter().map(|column| !column.is_clock()).collect();
     let mut sheet = table::Sheet::new(rows.columns.iter().map(Column::heading), numeric);
-    let texts = texts(rows, false);
-    let left_out = texts.len().saturating_sub(shown);
-    texts.iter().skip(left_out).for_each(|row| sheet.row(row));
+    let left_out = rows.rows.len().saturating_sub(shown);
+    for row in rows.rows.iter().skip(left_out) {
+        let cells = rows.columns.iter().zip(row).map(|(column, cell)| column.cell(cell.as_data(), false));
+        sheet.row(cells.collect::<Vec<_>>());
+    }
     let mut text = sheet.text();
     if left_out > 0 {
         text.push_str(&table::remark(&format!(
             "the {left_out} oldest of {} rows are not shown",
-            texts.len()
+            rows.rows.len()
         )));
     } else {
-        text.push_str(&table::remark(&format!("{} rows", texts.len())));
+        text.push_str(&table::remark(&format!("{} rows", rows.rows.len())));
     }
     // Quantities say more than states.
     let (quantities, others): (Vec<_>, Vec<_>) =
@@ -281,10 +280,8 @@ fn curve(rows: &Rows, place: usize, column: &Column) -> Option<String> {
         true => points.windows(2).map(|pair| Some(pair[1]? - pair[0]?)).collect(),
         false => points,
     };
-    let labels = (
-        time(rows, 0, false).unwrap_or_default(),
-        time(rows, rows.rows.len() - 1, false).unwrap_or_default(),
-    );
+    let label = |row: Option<&Vec<OwnedData>>| time(&rows.columns, row?, false);
+    let labels = (label(rows.rows.first()).unwrap_or_default(), label(rows.rows.last()).unwrap_or_default());
     plot::plot(&title, &points, (&labels.0, &labels.1), output::width())
 }
 
@@ -313,7 +310,7 @@ mod tests {
 
     #[test]
     fn for_programs() {
-        let json = serde_json::to_string(&item(&rows(), 1, 2)).unwrap();
+        let json = serde_json::to_string(&item(&rows().columns, &rows().rows[1], 2)).unwrap();
         assert!(
             json.starts_with(r#"{"row":2,"time":"2026-01-05T13:15:00+01:00","values":[{"class-id":8,"#),
             "{json}"

@@ -28,6 +28,15 @@ impl Sheet {
         self.writer.write_record(cells).map_err(|error| self.failed(&error))
     }
 
+    /// Writes one cell; [`Sheet::end_row`] ends the row.
+    pub(crate) fn cell(&mut self, text: &str) -> Result<()> {
+        self.writer.write_field(text).map_err(|error| self.failed(&error))
+    }
+
+    pub(crate) fn end_row(&mut self) -> Result<()> {
+        self.writer.write_record(None::<&[u8]>).map_err(|error| self.failed(&error))
+    }
+
     /// Writes out what is still held back.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.writer.flush().map_err(|error| self.failed(&error))
