@@ -5,26 +5,19 @@
 //! the list of results.
 
 use cosem_objects::{ActionResult, Effects};
-use dlms_axdr::{Data, Encoder, Reader};
+use dlms_axdr::{Data, Encoder};
 use dlms_security::{CryptoProvider, Protection, SystemTitle};
 
 use super::event::{Event, EventQueue};
-use super::incoming::IncomingRequest;
+use super::incoming::{ACTION, Abort, Progress, Received, Whole, receive};
 use super::resolve::Requester;
 use super::security_setup::Caller;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
 use crate::transfer::Outgoing;
 use crate::xdlms::{
-    ACTION_RESPONSE, ActionRequest, ActionResponse, BlockNumber, Conformance, DataBlock, InvokeIdAndPriority,
+    ACTION_RESPONSE, ActionResponse, BlockNumber, Conformance, DataBlock, InvokeIdAndPriority,
     MethodDescriptor,
 };
-
-/// A long ACTION.
-#[derive(Clone, Copy)]
-pub(super) enum ActionTransfer {
-    Request(IncomingRequest),
-    Response(OutgoingResponse),
-}
 
 /// A response that leaves in blocks from the storage.
 #[derive(Clone, Copy)]
@@ -35,6 +28,8 @@ pub(super) struct OutgoingResponse {
     protection: Protection,
 }
 
+/// The choice of action-request-next-pblock.
+const NEXT_PBLOCK: u8 = 2;
 /// `00 01 00`: success, a return value is there, and it is Data.
 const WITH_DATA: [u8; 3] = [0x00, 0x01, 0x00];
 /// What stands before the return value in a response that is not a block.
@@ -52,94 +47,44 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let Session { state: State::Associated(association), storage, events, .. } = self else {
             return Err(Failure::NOT_ALLOWED);
         };
-        let mut reader = Reader::new(request.apdu);
-        let action = ActionRequest::decode(&mut reader)?;
-        reader.finish()?;
-        let offers = |service| association.conformance.contains(service);
-        let may_block = offers(Conformance::BLOCK_TRANSFER_WITH_ACTION);
-        let is_list =
-            matches!(action, ActionRequest::WithList { .. } | ActionRequest::WithListAndFirstPblock { .. });
-        let is_block = !matches!(action, ActionRequest::Normal { .. } | ActionRequest::WithList { .. });
-        if !offers(Conformance::ACTION)
-            || is_list && !offers(Conformance::MULTIPLE_REFERENCES)
-            || is_block && !may_block
-        {
-            return Err(Failure::NOT_NEGOTIATED);
-        }
-        let transfer = core::mem::replace(&mut association.transfer, Transfer::None);
         let storage = storage.as_mut();
-        let is_broadcast = request.is_broadcast();
+        let (conformance, transfer) = (association.conformance, &mut association.transfer);
+        let may_block = conformance.contains(Conformance::BLOCK_TRANSFER_WITH_ACTION);
+        if let &[_, NEXT_PBLOCK, invoke_id, ref number @ ..] = request.apdu {
+            let number = u32::from_be_bytes(number.try_into().map_err(|_| Failure::MALFORMED)?);
+            if !conformance.contains(Conformance::ACTION) || !may_block {
+                return Err(Failure::NOT_NEGOTIATED);
+            }
+            return next_block(transfer, InvokeIdAndPriority(invoke_id), number, storage, out);
+        }
+        let received = receive(&ACTION, conformance, transfer, &mut *storage, request)?;
+        let Received { invoke_id, is_list, protection, block, progress } = received;
         let mut invocation = Invocation {
-            requester: Requester::new(host, association.id, request),
+            requester: Requester::new(host, association.id, request).protected_by(protection),
             client: association.client_title,
-            is_broadcast,
+            is_broadcast: request.is_broadcast(),
             room: (!is_list).then(|| out.len().saturating_sub(RESPONSE_HEADER)),
             events,
             response: Protection::empty(),
         };
-        let (invoke_id, is_list, results) = match action {
-            ActionRequest::Normal { invoke_id, method, parameters } => {
-                let parameter = parameters.unwrap_or(Data::NullData);
-                (invoke_id, false, 0..invocation.run(host, &method, parameter, storage)?)
+        let results = match progress {
+            Progress::Whole(mut whole) => {
+                let length = invocation.run_all(host, is_list, &mut whole)?;
+                whole.room_start..whole.room_start + length
             }
-            ActionRequest::WithList { invoke_id, methods, parameters } => {
-                let items = methods.iter().zip(parameters.iter());
-                (invoke_id, true, 0..invocation.run_list(host, methods.len(), items, storage)?)
+            Progress::Partial => {
+                let mut encoder = Encoder::new(out);
+                encoder.octets(&[ACTION_RESPONSE, 4, invoke_id.0])?;
+                encoder.u32(block.unwrap_or_default().0)?;
+                return Ok(Reply::first(encoder.len()));
             }
-            ActionRequest::NextPblock { invoke_id, block_number } => {
-                let Transfer::Action(ActionTransfer::Response(mut response)) = transfer else {
-                    return failure(invoke_id, ActionResult::NoLongActionInProgress, out);
+            Progress::Aborted(abort) => {
+                let result = match abort {
+                    Abort::NotInProgress => ActionResult::NoLongActionInProgress,
+                    Abort::BlockNumber | Abort::TooLong => ActionResult::LongActionAborted,
+                    Abort::Malformed => ActionResult::TypeUnmatched,
                 };
-                if response.value.last_number() != block_number.0 {
-                    return failure(invoke_id, ActionResult::LongActionAborted, out);
-                }
-                let reply = response.send_block(storage, out);
-                if !response.value.is_finished() {
-                    association.transfer = Transfer::Action(ActionTransfer::Response(response));
-                }
-                return reply;
-            }
-            ActionRequest::WithFirstPblock { invoke_id, block, .. }
-            | ActionRequest::WithListAndFirstPblock { invoke_id, block, .. }
-            | ActionRequest::WithPblock { invoke_id, block } => {
-                let mut incoming = match (transfer, action) {
-                    (
-                        Transfer::Action(ActionTransfer::Request(incoming)),
-                        ActionRequest::WithPblock { .. },
-                    ) if incoming.continues(invoke_id) => incoming,
-                    (_, ActionRequest::WithPblock { .. }) => {
-                        return failure(invoke_id, ActionResult::NoLongActionInProgress, out);
-                    }
-                    _ => IncomingRequest::begin::<MethodDescriptor>(invoke_id, is_list, request, storage)?,
-                };
-                if incoming.append(storage, &block, request.protection).is_err() {
-                    return failure(invoke_id, ActionResult::LongActionAborted, out);
-                }
-                if !block.last {
-                    association.transfer = Transfer::Action(ActionTransfer::Request(incoming));
-                    let mut encoder = Encoder::new(out);
-                    ActionResponse::NextPblock { invoke_id, block_number: block.number }
-                        .encode(&mut encoder)?;
-                    return Ok(Reply::first(encoder.len()));
-                }
-                invocation.requester.protection = incoming.protection;
-                if incoming.is_list {
-                    invocation.room = None;
-                }
-                let Ok(mut whole) = incoming.whole(storage) else {
-                    return failure(invoke_id, ActionResult::TypeUnmatched, out);
-                };
-                let mut items = core::iter::from_fn(|| {
-                    let method = MethodDescriptor::decode(&mut whole.descriptors).ok()?;
-                    Some((method, Data::decode(&mut whole.values).ok()?))
-                });
-                let length = if incoming.is_list {
-                    invocation.run_list(host, whole.count, items, whole.room)?
-                } else {
-                    let (method, parameter) = items.next().ok_or(Failure::MALFORMED)?;
-                    invocation.run(host, &method, parameter, whole.room)?
-                };
-                (invoke_id, incoming.is_list, whole.room_start..whole.room_start + length)
+                return failure(invoke_id, result, out);
             }
         };
 
@@ -158,9 +103,30 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let value = Outgoing::new(start..results.end);
         let mut response = OutgoingResponse { invoke_id, value, protection };
         let reply = response.send_block(storage, out);
-        association.transfer = Transfer::Action(ActionTransfer::Response(response));
+        association.transfer = Transfer::Response(response);
         reply
     }
+}
+
+/// Answers a request for the next block.
+fn next_block(
+    transfer: &mut Transfer,
+    invoke_id: InvokeIdAndPriority,
+    number: u32,
+    storage: &[u8],
+    out: &mut [u8],
+) -> Result<Reply, Failure> {
+    let Transfer::Response(mut response) = core::mem::replace(transfer, Transfer::None) else {
+        return failure(invoke_id, ActionResult::NoLongActionInProgress, out);
+    };
+    if response.value.last_number() != number {
+        return failure(invoke_id, ActionResult::LongActionAborted, out);
+    }
+    let reply = response.send_block(storage, out);
+    if !response.value.is_finished() {
+        *transfer = Transfer::Response(response);
+    }
+    reply
 }
 
 impl OutgoingResponse {
@@ -221,26 +187,30 @@ impl Invocation<'_> {
         }
     }
 
-    /// Invokes a list of methods and writes the list of their results into `room`; returns how long that is.
-    fn run_list<'a, P: CryptoProvider>(
+    /// Invokes the methods of a request and writes the result, or the list of results; returns how long that is.
+    fn run_all<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
-        count: usize,
-        items: impl Iterator<Item = (MethodDescriptor, Data<'a>)>,
-        room: &mut [u8],
+        is_list: bool,
+        whole: &mut Whole<'_>,
     ) -> Result<usize, Failure> {
-        let mut encoder = Encoder::new(room);
-        encoder.length(count)?;
-        let mut end = encoder.len();
+        let mut end = 0;
+        if is_list {
+            let mut encoder = Encoder::new(whole.room);
+            encoder.length(whole.count)?;
+            end = encoder.len();
+        }
         // Room for the result of each is kept, so that nothing is invoked that could not be answered.
-        let mut kept = count.saturating_mul(WITHOUT_DATA);
-        if encoder.remaining() < kept {
+        let mut kept = whole.count.saturating_mul(WITHOUT_DATA);
+        if whole.room.len().saturating_sub(end) < kept {
             return Err(Failure::TOO_LONG);
         }
-        for (method, parameter) in items {
+        for _ in 0..whole.count {
+            let method = MethodDescriptor::decode(&mut whole.descriptors)?;
+            let parameter = Data::decode(&mut whole.values)?;
             kept = kept.saturating_sub(WITHOUT_DATA);
-            let limit = room.len().saturating_sub(kept);
-            let room = room.get_mut(end..limit).ok_or(Failure::TOO_LONG)?;
+            let limit = whole.room.len().saturating_sub(kept);
+            let room = whole.room.get_mut(end..limit).ok_or(Failure::TOO_LONG)?;
             end += self.run(host, &method, parameter, room)?;
         }
         Ok(end)
@@ -285,6 +255,6 @@ impl Invocation<'_> {
 /// Action-Response-Normal without a return value.
 fn failure(invoke_id: InvokeIdAndPriority, result: ActionResult, out: &mut [u8]) -> Result<Reply, Failure> {
     let mut encoder = Encoder::new(out);
-    ActionResponse::Normal { invoke_id, result, return_parameters: None }.encode(&mut encoder)?;
+    encoder.octets(&[ACTION_RESPONSE, 1, invoke_id.0, result.code(), 0x00])?;
     Ok(Reply::first(encoder.len()))
 }

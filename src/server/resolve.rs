@@ -59,6 +59,12 @@ impl<'r> Requester<'r> {
         }
     }
 
+    /// The same, where the request came in blocks: it is only as protected as its weakest one.
+    pub(super) const fn protected_by(mut self, protection: Protection) -> Self {
+        self.protection = protection;
+        self
+    }
+
     /// The object of an attribute that may be accessed with `wanted`, which is READ or WRITE.
     pub(super) fn attribute(
         self,

@@ -12,7 +12,7 @@ use dlms_security::{
 };
 
 use super::AssociationConfig;
-use super::action::ActionTransfer;
+use super::action::OutgoingResponse;
 use super::event::{Event, EventQueue, RefusalReason};
 use super::get::GetTransfer;
 use super::hls::Challenges;
@@ -168,8 +168,10 @@ pub(super) struct Initiation {
 pub(super) enum Transfer {
     None,
     Get(GetTransfer),
-    Set(IncomingRequest),
-    Action(ActionTransfer),
+    /// A SET or ACTION that arrives.
+    Request(IncomingRequest),
+    /// The response of an ACTION that leaves.
+    Response(OutgoingResponse),
 }
 
 /// A request, opened.
