@@ -7,7 +7,7 @@
 use dlms_security::hls::{self, Challenge, EcdsaProof, Manufacturer, Proof};
 use dlms_security::{
     AuthenticationMechanism, CounterStore, CryptoProvider, Curve, Functions, InvocationCounter, KeyUsage,
-    PublicKey, ReplayWindow, SecurityError, SecuritySuite, SystemTitle,
+    Peer, PublicKey, ReplayWindow, SecurityError, SecuritySuite, SystemTitle,
 };
 
 use crate::SecurityContext;
@@ -35,7 +35,7 @@ impl Handshake<'_> {
         &self,
         provider: &P,
         counters: &mut dyn CounterStore,
-        context: Option<&mut SecurityContext<P>>,
+        context: Option<&mut SecurityContext<P, [Peer]>>,
         asymmetric: Option<Asymmetric<'_>>,
     ) -> Result<Proof, SecurityError> {
         let challenge = self.peer_challenge.octets();
@@ -75,7 +75,7 @@ impl Handshake<'_> {
     pub(crate) fn verify<P: CryptoProvider>(
         &self,
         provider: &P,
-        context: Option<&mut SecurityContext<P>>,
+        context: Option<&mut SecurityContext<P, [Peer]>>,
         asymmetric: Option<Asymmetric<'_>>,
         carrier: &Opened,
         proof: &[u8],

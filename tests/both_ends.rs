@@ -105,7 +105,7 @@ impl Pair {
         let mut env = Environment {
             provider,
             counters,
-            security: security.as_mut(),
+            security: security.as_mut().map(|context| context as _),
             key_ring: None,
             public_keys: None,
             manufacturer: None,

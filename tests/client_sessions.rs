@@ -103,7 +103,7 @@ impl Bench {
         let mut env = Environment {
             provider: &self.provider,
             counters: &mut Counters,
-            security: self.security.as_mut(),
+            security: self.security.as_mut().map(|context| context as _),
             key_ring: None,
             public_keys: None,
             manufacturer: None,
@@ -131,7 +131,7 @@ impl Bench {
         let mut env = Environment {
             provider: &self.provider,
             counters: &mut Counters,
-            security: self.security.as_mut(),
+            security: self.security.as_mut().map(|context| context as _),
             key_ring: None,
             public_keys: None,
             manufacturer: None,

@@ -93,7 +93,7 @@ async fn read_and_write<L: Line<Error = Infallible>, F: ClientFraming>(
     let environment = Environment {
         provider: &provider,
         counters: &mut counters,
-        security: context.as_mut(),
+        security: context.as_mut().map(|context| context as _),
         key_ring: None,
         public_keys: None,
         manufacturer: None,
@@ -309,7 +309,7 @@ fn a_wrong_key_is_told_from_a_lost_line() {
     let environment = Environment {
         provider: &provider,
         counters: &mut Counters::default(),
-        security: context.as_mut(),
+        security: context.as_mut().map(|context| context as _),
         key_ring: None,
         public_keys: None,
         manufacturer: None,

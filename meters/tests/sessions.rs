@@ -154,7 +154,7 @@ impl<'m> Line<'m> {
         let mut env = Environment {
             provider,
             counters: &mut Counters,
-            security: keys.as_mut(),
+            security: keys.as_mut().map(|context| context as _),
             key_ring: None,
             public_keys: None,
             manufacturer: None,
@@ -190,7 +190,7 @@ impl<'m> Line<'m> {
             let mut env = Environment {
                 provider,
                 counters: &mut Counters,
-                security: keys.as_mut(),
+                security: keys.as_mut().map(|context| context as _),
                 key_ring: None,
                 public_keys: None,
                 manufacturer: None,

@@ -90,7 +90,7 @@ pub use key_store::{
     Floor, KeyCounters, KeyFingerprint, KeyId, KeyPairChange, KeyPairSlot, KeyStore, NewKey, SetupChange,
 };
 pub use mechanism::AuthenticationMechanism;
-pub use peers::PeerWindows;
+pub use peers::{Peer, PeerWindows, Peers};
 pub use policy::{RequiredProtection, required_protection};
 pub use protect::Protector;
 pub use provider::{CryptoProvider, Functions, NoRandom, Random};

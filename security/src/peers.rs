@@ -5,14 +5,24 @@
 
 use crate::{InvocationCounter, ReplayWindow, SecurityError, SystemTitle};
 
-/// Up to `N` peers and the [`ReplayWindow`] of each, for one key.
+/// Some peers and the [`ReplayWindow`] of each, for one key.
+///
+/// `R` says for how many there is room: [`Peers<N>`] in storage, and `[Peer]` behind a reference, where the number does
+/// not matter; `&mut PeerWindows<Peers<N>>` becomes `&mut PeerWindows` by itself.
 #[derive(Clone, Debug)]
-pub struct PeerWindows<const N: usize> {
-    rows: [Option<(SystemTitle, ReplayWindow)>; N],
+pub struct PeerWindows<R: ?Sized = [Peer]> {
     fresh: ReplayWindow,
+    rows: R,
 }
 
-impl<const N: usize> PeerWindows<N> {
+/// Room for the windows of `N` peers.
+pub type Peers<const N: usize> = [Peer; N];
+
+/// Room for the window of one peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peer(Option<(SystemTitle, ReplayWindow)>);
+
+impl<const N: usize> PeerWindows<Peers<N>> {
     /// An empty table, for a new key.
     pub const fn new() -> Self {
         Self::with_fresh(ReplayWindow::new(InvocationCounter::new(0)))
@@ -20,9 +30,11 @@ impl<const N: usize> PeerWindows<N> {
 
     /// An empty table in which a new peer starts with the window `fresh`.
     pub const fn with_fresh(fresh: ReplayWindow) -> Self {
-        Self { rows: [None; N], fresh }
+        Self { fresh, rows: [Peer(None); N] }
     }
+}
 
+impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
     /// Puts a peer into the table with the lowest counter that is accepted from it, as it was stored before a restart.
     /// A floor that is higher already stays.
     ///
@@ -55,7 +67,7 @@ impl<const N: usize> PeerWindows<N> {
     /// # Errors
     /// What [`ReplayWindow::check`] says, and [`SecurityError::TooManyPeers`] if there is no room for a new peer.
     pub fn check(&self, title: SystemTitle, counter: InvocationCounter) -> Result<(), SecurityError> {
-        if self.known(title).is_none() && self.rows.iter().all(Option::is_some) {
+        if self.known(title).is_none() && self.rows.as_ref().iter().all(|row| row.0.is_some()) {
             return Err(SecurityError::TooManyPeers);
         }
         self.window(title).check(counter)
@@ -72,26 +84,30 @@ impl<const N: usize> PeerWindows<N> {
 
     /// All peers with their lowest acceptable counters, for storage.
     pub fn iter(&self) -> impl Iterator<Item = (SystemTitle, InvocationCounter)> + '_ {
-        self.rows.iter().flatten().map(|(title, window)| (*title, window.lowest_acceptable()))
+        self.known_peers().map(|(title, window)| (*title, window.lowest_acceptable()))
     }
 
     fn known(&self, title: SystemTitle) -> Option<ReplayWindow> {
-        self.rows.iter().flatten().find_map(|(known, window)| (*known == title).then_some(*window))
+        self.known_peers().find_map(|(known, window)| (*known == title).then_some(*window))
+    }
+
+    fn known_peers(&self) -> impl Iterator<Item = &(SystemTitle, ReplayWindow)> {
+        self.rows.as_ref().iter().filter_map(|row| row.0.as_ref())
     }
 
     /// The window in the peer's row, or in a free one that becomes the peer's.
     fn window_mut(&mut self, title: SystemTitle) -> Option<&mut ReplayWindow> {
-        let index = self
-            .rows
+        let rows = self.rows.as_mut();
+        let index = rows
             .iter()
-            .position(|row| row.is_some_and(|(known, _)| known == title))
-            .or_else(|| self.rows.iter().position(Option::is_none))?;
-        let row = self.rows.get_mut(index)?;
-        Some(&mut row.get_or_insert((title, self.fresh)).1)
+            .position(|row| row.0.is_some_and(|(known, _)| known == title))
+            .or_else(|| rows.iter().position(|row| row.0.is_none()))?;
+        let row = rows.get_mut(index)?;
+        Some(&mut row.0.get_or_insert((title, self.fresh)).1)
     }
 }
 
-impl<const N: usize> Default for PeerWindows<N> {
+impl<const N: usize> Default for PeerWindows<Peers<N>> {
     fn default() -> Self {
         Self::new()
     }
@@ -108,7 +124,7 @@ mod tests {
 
     #[test]
     fn claims_leave_no_trace_and_nobody_is_evicted() {
-        let mut peers = PeerWindows::<2>::new();
+        let mut peers = PeerWindows::<Peers<2>>::new();
         for n in 0..100 {
             peers.check(title(n), InvocationCounter::new(7)).unwrap();
         }
@@ -124,7 +140,7 @@ mod tests {
 
     #[test]
     fn restoring_never_lowers_a_floor() {
-        let mut peers = PeerWindows::<1>::new();
+        let mut peers = PeerWindows::<Peers<1>>::new();
         peers.accept(title(1), InvocationCounter::new(99)).unwrap();
         peers.restore(title(1), InvocationCounter::new(0)).unwrap();
         assert_eq!(peers.lowest_acceptable(title(1)).value(), 100);

@@ -19,7 +19,9 @@ use crate::acse::{
     ReleaseRequest, ReleaseRequestReason, ReleaseResponse, UserDiagnostic,
 };
 use crate::handshake::{Handshake, find_signature_key, signature_key};
-use crate::protection::{DedicatedKey, Envelope, HEADROOM, Opened, TAILROOM};
+use crate::protection::{
+    DedicatedKey, Demand, Envelope, Form, HEADROOM, Keys, Opened, TAILROOM, TransactionId,
+};
 use crate::xdlms::{
     ActionRequest, ActionResponse, ActionResult, ConfirmedServiceError, Conformance, GetDataResult,
     InitiateRequest, InitiateResponse, MethodDescriptor,
@@ -357,9 +359,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         let octets = buffer.get_mut(..information.len()).ok_or(Refusal::Initiate("length"))?;
         octets.copy_from_slice(information);
         let plain = if self.config.ciphered {
-            let security = env.security.as_deref_mut().ok_or(Refusal::Protection(ProtectionError::NoKey))?;
+            let (keys, _) = env.keys(None).ok_or(Refusal::Protection(ProtectionError::NoKey))?;
             let server = self.agreement.server_title.ok_or(Refusal::ServerTitle)?;
-            security.open(env.provider, None, server, FULL, octets)?.apdu
+            global_keys(keys).open(&Demand::new(server, FULL), octets)?.apdu
         } else {
             0..octets.len()
         };
@@ -454,11 +456,16 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         if !self.config.ciphered {
             return Ok(plain);
         }
-        let security = env.security.as_deref_mut().ok_or(NO_SECURITY)?;
-        security
-            .seal(env.provider, env.counters, None, Envelope::GLOBAL, FULL, buffer, plain)
-            .map_err(sealing)
+        let (keys, counters) = env.keys(None).ok_or(NO_SECURITY)?;
+        // The envelope does not say who its recipient is.
+        let form = Form::new(Envelope::GLOBAL, FULL, keys.context.own_title(), TransactionId::default());
+        global_keys(keys).seal(counters, &form, buffer, plain).map_err(sealing)
     }
+}
+
+/// The keys of an InitiateRequest and its response: the global unicast key, and no signature.
+fn global_keys<P: CryptoProvider>(keys: Keys<'_, P>) -> Keys<'_, P> {
+    Keys { key_ring: None, asymmetric: None, ..keys }
 }
 
 /// What a rejecting AARE says.

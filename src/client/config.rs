@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use dlms_security::{
-    AuthenticationMechanism, CounterStore, CryptoProvider, Protection, Secret, SecretKey, SystemTitle, hls,
+    AuthenticationMechanism, CounterStore, CryptoProvider, Peer, Protection, Secret, SecretKey, SystemTitle,
+    hls,
 };
 
 use crate::xdlms::Conformance;
@@ -137,7 +138,7 @@ pub struct Environment<'e, P: CryptoProvider> {
     /// Where the send counter of the global key is kept.
     pub counters: &'e mut dyn CounterStore,
     /// The keys, where ciphering or mechanism 5 needs them. They outlive the association.
-    pub security: Option<&'e mut SecurityContext<P>>,
+    pub security: Option<&'e mut SecurityContext<P, [Peer]>>,
     /// The further keys of the security setup, where broadcasts or wrapped keys need them.
     pub key_ring: Option<&'e mut KeyRing<P>>,
     /// Signatures and key agreement, where the association uses them. Our own key pairs are the first ones.

@@ -5,7 +5,7 @@
 //! claim: it only chooses keys, and the tag or the signature then proves it.
 
 use dlms_axdr::{DecodeError, DecodeErrorKind, Reader};
-use dlms_security::{CryptoProvider, Protection, SystemTitle};
+use dlms_security::{CryptoProvider, Peer, Protection, SystemTitle};
 
 use super::session::whole;
 use crate::xdlms::{self, DataNotification, EventNotification, GeneralHeader};
@@ -72,7 +72,7 @@ pub fn claimed_sender(apdu: &[u8]) -> Option<SystemTitle> {
 /// [`NotificationError`]; the replay window of the keys moves only when the tag has matched.
 pub fn open<'a, P: CryptoProvider>(
     provider: &P,
-    keys: Option<(&mut SecurityContext<P>, SystemTitle)>,
+    keys: Option<(&mut SecurityContext<P, [Peer]>, SystemTitle)>,
     required: Protection,
     apdu: &'a mut [u8],
 ) -> Result<Opened<'a>, NotificationError> {

@@ -1,28 +1,33 @@
 //! The keys that every protected association has: the global ones of its security setup, and its dedicated key.
 
 use dlms_security::{
-    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, PeerWindows, Protector,
-    ReplayWindow, RequiredProtection, SecretKey, SecurityError, SecuritySuite, SendCounter, SystemTitle,
+    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, Peer, PeerWindows, Peers,
+    Protector, ReplayWindow, RequiredProtection, SecretKey, SecurityError, SecuritySuite, SendCounter,
+    SystemTitle,
 };
 
 use super::PEERS;
 
 /// A key with everything that must live as long as it: our send counter and the peers' replay windows.
-pub(crate) struct KeyState<P: CryptoProvider> {
+pub(crate) struct KeyState<P: CryptoProvider, R: ?Sized = Peers<PEERS>> {
     pub(super) key: P::AeadKey,
     pub(super) send: SendCounter,
-    pub(super) windows: PeerWindows<PEERS>,
+    pub(super) windows: PeerWindows<R>,
 }
 
 /// The keys of one security setup, with their counters. It outlives associations: replay windows and the send counter
 /// belong to the key, not to an association.
-pub struct SecurityContext<P: CryptoProvider> {
+///
+/// `R` is room for the replay windows of the peers under the key. A client of one meter, short of memory, has
+/// `SecurityContext<P, Peers<1>>`; `&mut SecurityContext<P, Peers<N>>` becomes `&mut SecurityContext<P, [Peer]>`, which
+/// is what engines take, by itself.
+pub struct SecurityContext<P: CryptoProvider, R: ?Sized = Peers<PEERS>> {
     pub(super) suite: SecuritySuite,
     pub(super) own_title: SystemTitle,
     pub(super) last_client: Option<SystemTitle>,
     pub(super) policy: RequiredProtection,
     pub(super) authentication_key: AuthenticationKey,
-    pub(super) unicast: KeyState<P>,
+    pub(super) unicast: KeyState<P, R>,
 }
 
 /// A key of one association, both counters starting at 0.
@@ -47,8 +52,8 @@ impl<P: CryptoProvider> DedicatedKey<P> {
 }
 
 impl<P: CryptoProvider> SecurityContext<P> {
-    /// The context of one security setup: its suite, our own title, the global unicast encryption key and the global
-    /// authentication key.
+    /// The context of one security setup, with room for [`PEERS`] peers: its suite, our own title, the global unicast
+    /// encryption key and the global authentication key.
     ///
     /// `id` names the key towards the [`CounterStore`]; `reserved` is the ceiling that the store holds for it (0 for a
     /// new key). Sending begins there, so that no counter is used twice.
@@ -56,6 +61,24 @@ impl<P: CryptoProvider> SecurityContext<P> {
     /// # Errors
     /// What the provider says of the key.
     pub fn new(
+        provider: &P,
+        suite: SecuritySuite,
+        own_title: SystemTitle,
+        encryption_key: &SecretKey,
+        authentication_key: AuthenticationKey,
+        id: CounterId,
+        reserved: u32,
+    ) -> Result<Self, SecurityError> {
+        Self::with_room(provider, suite, own_title, encryption_key, authentication_key, id, reserved)
+    }
+}
+
+impl<P: CryptoProvider, const N: usize> SecurityContext<P, Peers<N>> {
+    /// What [`SecurityContext::new`] makes, with room for `N` peers.
+    ///
+    /// # Errors
+    /// What the provider says of the key.
+    pub fn with_room(
         provider: &P,
         suite: SecuritySuite,
         own_title: SystemTitle,
@@ -77,7 +100,9 @@ impl<P: CryptoProvider> SecurityContext<P> {
             },
         })
     }
+}
 
+impl<P: CryptoProvider, R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> SecurityContext<P, R> {
     /// The suite of the setup.
     pub const fn suite(&self) -> SecuritySuite {
         self.suite

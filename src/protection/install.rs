@@ -1,7 +1,7 @@
 //! New keys for a security setup, which take the place of the old ones at one stroke.
 
 use dlms_security::{
-    AuthenticationKey, CounterId, CryptoProvider, InvocationCounter, KeyCounters, KeyId, PeerWindows,
+    AuthenticationKey, CounterId, CryptoProvider, InvocationCounter, KeyCounters, KeyId, PeerWindows, Peers,
     RequiredProtection, SecretKey, SecurityError, SecuritySuite, SendCounter, SystemTitle,
 };
 
@@ -44,7 +44,7 @@ impl<P: CryptoProvider> NewKeys<P> {
         id: KeyId,
         key: &SecretKey,
         counters: KeyCounters,
-        windows: PeerWindows<PEERS>,
+        windows: PeerWindows<Peers<PEERS>>,
     ) -> Result<(), SecurityError> {
         match id {
             KeyId::GlobalUnicast => {
@@ -96,7 +96,7 @@ impl<P: CryptoProvider> KeyState<P> {
         suite: SecuritySuite,
         key: &SecretKey,
         counters: KeyCounters,
-        windows: PeerWindows<PEERS>,
+        windows: PeerWindows<Peers<PEERS>>,
     ) -> Result<Self, SecurityError> {
         Ok(Self {
             key: provider.aead_key(suite, key.expose())?,
@@ -106,7 +106,7 @@ impl<P: CryptoProvider> KeyState<P> {
     }
 }
 
-impl<P: CryptoProvider> SecurityContext<P> {
+impl<P: CryptoProvider, const N: usize> SecurityContext<P, Peers<N>> {
     /// The name of the send counter of the global unicast encryption key.
     pub const fn counter_id(&self) -> CounterId {
         self.unicast.send.id()

@@ -8,7 +8,6 @@ use dlms_security::{
     SendCounter, SystemTitle,
 };
 
-use super::PEERS;
 use super::context::KeyState;
 use super::error::ProtectionError;
 use super::transaction::TransactionId;
@@ -68,7 +67,7 @@ impl<P: CryptoProvider> KeyRing<P> {
         self.broadcast = Some(KeyState {
             key: provider.aead_key(suite, key.expose())?,
             send: SendCounter::new(id, reserved),
-            windows: PeerWindows::<PEERS>::new(),
+            windows: PeerWindows::new(),
         });
         Ok(())
     }

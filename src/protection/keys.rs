@@ -3,7 +3,8 @@
 use core::ops::Range;
 
 use dlms_security::{
-    CounterStore, CryptoProvider, Curve, Functions, InvocationCounter, Protection, SecurityError, SystemTitle,
+    CounterStore, CryptoProvider, Curve, Functions, InvocationCounter, Peer, Protection, SecurityError,
+    SystemTitle,
 };
 
 use super::context::{DedicatedKey, SecurityContext};
@@ -21,7 +22,7 @@ pub struct Keys<'k, P: CryptoProvider> {
     /// Symmetric cryptography.
     pub provider: &'k P,
     /// The global keys of the security setup.
-    pub context: &'k mut SecurityContext<P>,
+    pub context: &'k mut SecurityContext<P, [Peer]>,
     /// The key of the association.
     pub dedicated: Option<&'k mut DedicatedKey<P>>,
     /// The further keys of the security setup.

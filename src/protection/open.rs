@@ -3,11 +3,10 @@
 use core::ops::Range;
 
 use dlms_security::{
-    AuthenticationKey, CryptoProvider, InvocationCounter, KeySet, PeerWindows, Protection, Protector,
+    AuthenticationKey, CryptoProvider, InvocationCounter, KeySet, PeerWindows, Peers, Protection, Protector,
     ReplayWindow, Requirement, SecurityError, SecurityHeader, SecuritySuite, SystemTitle,
 };
 
-use super::PEERS;
 use super::context::{DedicatedKey, SecurityContext};
 use super::envelope::{Accepted, Envelope, KeyClass, Parsed};
 use super::error::ProtectionError;
@@ -19,7 +18,7 @@ const UNAUTHENTICATED_JUMP: u32 = 256;
 /// The replay windows that a key is held against.
 pub(super) enum Windows<'w> {
     /// Of a key that several peers use.
-    Peers(&'w mut PeerWindows<PEERS>),
+    Peers(&'w mut PeerWindows),
     /// Of a key of one association.
     One(&'w mut ReplayWindow),
     /// None: something else than the counter tells whether the content is new.
@@ -178,7 +177,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
     }
 }
 
-impl<P: CryptoProvider> SecurityContext<P> {
+impl<P: CryptoProvider, const N: usize> SecurityContext<P, Peers<N>> {
     /// Opens a received APDU in place with the global or the dedicated key, as [`Keys::open`] does.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use dlms_axdr::Encoder;
 use dlms_security::{
-    CounterStore, CryptoProvider, InvocationCounter, NoStore, Protection, Protector, SecurityControl,
+    CounterStore, CryptoProvider, InvocationCounter, NoStore, Peers, Protection, Protector, SecurityControl,
     SecurityHeader,
 };
 
@@ -99,7 +99,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
     }
 }
 
-impl<P: CryptoProvider> SecurityContext<P> {
+impl<P: CryptoProvider, const N: usize> SecurityContext<P, Peers<N>> {
     /// Seals the plain APDU at `apdu` of `buffer` in place with the global or the dedicated key, as [`Keys::seal`]
     /// does.
     ///

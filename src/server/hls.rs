@@ -9,10 +9,11 @@ use cosem_objects::ActionResult;
 use dlms_axdr::{Data, Encoder, Reader};
 use dlms_obis::LogicalName;
 use dlms_security::hls::{Challenge, Proof};
-use dlms_security::{AuthenticationMechanism, CryptoProvider, SecurityError};
+use dlms_security::{AuthenticationMechanism, CryptoProvider, Peer, SecurityError};
 
 use super::event::{Event, RefusalReason};
 use super::session::{Association, Failure, Host, Reply, Request, Session, State, asymmetric};
+use crate::SecurityContext;
 use crate::handshake::{Handshake, PeerKeySource, signature_key};
 use crate::protection::KeyClass;
 use crate::xdlms::{ActionRequest, MethodDescriptor};
@@ -116,7 +117,10 @@ fn exchange_proofs<P: CryptoProvider>(
     let Some(Data::OctetString(proof)) = parameters else { return Err(SecurityError::TagMismatch) };
     let secret = host.secret(association.id);
     let config = &host.associations[usize::from(association.id.0)];
-    let mut context = config.security.and_then(|index| host.security.get_mut(index));
+    let mut context: Option<&mut SecurityContext<P, [Peer]>> = match config.security {
+        Some(index) => host.security.get_mut(index).map(|context| context as _),
+        None => None,
+    };
     let asymmetric = config.security.and_then(|index| asymmetric::<P>(host.public_keys.as_ref(), index));
     let handshake = Handshake {
         mechanism: config.mechanism,

@@ -17,8 +17,8 @@ use dlms_obis::LogicalName;
 use dlms_security::certificate::MemoryCertificates;
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, InvocationCounter,
-    KeyCounters, KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, PeerWindows, PrivateKey, Protection,
-    RequiredProtection, SecretKey, SecuritySuite, SetupChange, StorageError, SystemTitle,
+    KeyCounters, KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, PeerWindows, Peers, PrivateKey,
+    Protection, RequiredProtection, SecretKey, SecuritySuite, SetupChange, StorageError, SystemTitle,
 };
 
 use crate::common::{self, CLIENT_TITLE, Meter, Provider, SERVER_TITLE};
@@ -358,7 +358,7 @@ impl Ends {
             let name = CounterId(u32::from_be_bytes(*digest.first_chunk().unwrap()));
             let reserved = self.counters.0.get(&name.0).copied().unwrap_or(0);
             let counters = KeyCounters { id: name, reserved };
-            let windows = PeerWindows::<PEERS>::new();
+            let windows = PeerWindows::<Peers<PEERS>>::new();
             new.add(&self.provider, self.security.suite(), *id, key, counters, windows).unwrap();
         }
         new.take_effect(&mut self.security, None);

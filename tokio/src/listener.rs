@@ -8,7 +8,7 @@ use std::time::Duration;
 use dlms::SecurityContext;
 use dlms::client::notification::{self, NotificationError, Opened};
 use dlms_hdlc::{Deframer as HdlcDeframer, Listener as HdlcListener, MAX_FRAME};
-use dlms_security::{CryptoProvider, Protection, SystemTitle};
+use dlms_security::{CryptoProvider, Peer, Protection, SystemTitle};
 use dlms_wrapper::{Deframer, HEADER_LENGTH, WPort, Wpdu};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UdpSocket};
@@ -65,7 +65,7 @@ impl Received {
     pub fn open<P: CryptoProvider>(
         &mut self,
         provider: &P,
-        keys: Option<(&mut SecurityContext<P>, SystemTitle)>,
+        keys: Option<(&mut SecurityContext<P, [Peer]>, SystemTitle)>,
         required: Protection,
     ) -> Result<Opened<'_>, NotificationError> {
         notification::open(provider, keys, required, &mut self.apdu)

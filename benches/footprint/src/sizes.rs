@@ -6,6 +6,7 @@ use dlms::SecurityContext;
 use dlms::client::Client;
 use dlms::server::Session;
 use dlms_hdlc::{Primary, Secondary};
+use dlms_security::Peers;
 
 use crate::meter::Provider;
 
@@ -25,7 +26,8 @@ macro_rules! weigh {
 weigh! {
     SIZE_CLIENT: Client<Provider, ()>,
     SIZE_SESSION: Session<Provider, ()>,
-    SIZE_SECURITY_CONTEXT: SecurityContext<Provider>,
+    SIZE_CLIENT_KEYS: SecurityContext<Provider, Peers<1>>,
+    SIZE_SERVER_KEYS: SecurityContext<Provider>,
     SIZE_HDLC_PRIMARY: Primary<()>,
     SIZE_HDLC_SECONDARY: Secondary<()>,
 }

@@ -6,7 +6,7 @@ use dlms_axdr::{Data, Enum, FromData};
 use dlms_security::keys::unwrap_key;
 use dlms_security::{
     CounterId, CryptoProvider, Floor, KeyCounters, KeyFingerprint, KeyId, KeyStore, KeyUsage, NewKey,
-    PeerWindows, Protection, RequiredProtection, SecretKey, SecurityError, SetupChange, StorageError,
+    PeerWindows, Peers, Protection, RequiredProtection, SecretKey, SecurityError, SetupChange, StorageError,
     constant_time_eq,
 };
 use heapless::Vec;
@@ -115,7 +115,7 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
         let mut records = Vec::<NewKey<'_>, { KeyId::ALL.len() }>::new();
         for (id, key) in keys {
             let mut counters = None;
-            let mut windows = PeerWindows::<PEERS>::new();
+            let mut windows = PeerWindows::<Peers<PEERS>>::new();
             let mut is_new = true;
             if matches!(id, KeyId::GlobalBroadcast | KeyId::Master) && ring.is_none() {
                 return Err(ActionResult::OtherReason);

@@ -76,7 +76,7 @@ impl<P: CryptoProvider> Client<P> {
             let mut env = Environment {
                 provider: &self.provider,
                 counters: &mut *self.counters,
-                security: self.security.as_mut(),
+                security: self.security.as_mut().map(|context| context as _),
                 key_ring: None,
                 public_keys: None,
                 manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
@@ -120,7 +120,7 @@ impl<P: CryptoProvider> Client<P> {
                 let mut env = Environment {
                     provider: &self.provider,
                     counters: &mut *self.counters,
-                    security: self.security.as_mut(),
+                    security: self.security.as_mut().map(|context| context as _),
                     key_ring: None,
                     public_keys: None,
                     manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
@@ -205,7 +205,7 @@ impl<P: CryptoProvider> Client<P> {
             let mut env = Environment {
                 provider: &self.provider,
                 counters: &mut *self.counters,
-                security: self.security.as_mut(),
+                security: self.security.as_mut().map(|context| context as _),
                 key_ring: None,
                 public_keys: None,
                 manufacturer: None,
