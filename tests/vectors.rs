@@ -7,17 +7,20 @@ mod common;
 
 use common::PROVIDER;
 use common::{Counters, Link, config, keys, provider, to_hex, unhex};
+use cosem_objects::classes::{CertificateEntity, CertificateIdentification, CertificateType, KeyData};
+use dlms::client::security_setup::key_transfer;
 use dlms::server::{Event, RefusalReason};
 use dlms::xdlms::{ExceptionResponse, GeneralCiphering, GeneralSigning, ServiceError, StateError};
 use dlms::{
     Accepted, Asymmetric, Carrier, Demand, Envelope, Form, HEADROOM, KeyClass, KeyPairs, KeyRing, Keys,
     SecurityContext, TAILROOM, TransactionId,
 };
-use dlms_axdr::{Encoder, Reader};
+use dlms_axdr::{Data, Encode, Encoder, Enum, FromData, Reader};
+use dlms_security::keys::unwrap_key;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Curve, InvocationCounter,
-    KeyUsage, PeerKeys, PrivateKey, Protection, Protector, PublicKey, PublicKeyProvider, RustCrypto,
-    SecretKey, SecurityControl, SecurityError, SecuritySuite, Signature, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Curve, InvocationCounter, KeyId,
+    KeyUsage, PeerKeys, PrivateKey, Protection, Protector, PublicKey, PublicKeyProvider, RequiredProtection,
+    RustCrypto, SecretKey, SecurityControl, SecurityError, SecuritySuite, Signature, SystemTitle,
 };
 use serde_json::Value;
 
@@ -437,6 +440,77 @@ fn title(vector: &Value, name: &str) -> SystemTitle {
 /// A verified APDU uses its counter up even where its content is then refused.
 fn may_move(vector: &Value) -> bool {
     vector["name"] == "neg-tag-of-apdu-mismatch"
+}
+
+/// The parameters of the methods of Security setup, as a client makes them and as a server reads them.
+#[test]
+fn security_setup_parameters() {
+    let encoded = |value: &dyn Encode| {
+        let mut buffer = [0; 2048];
+        let mut encoder = Encoder::new(&mut buffer);
+        value.encode(&mut encoder).unwrap();
+        to_hex(encoder.written())
+    };
+    let mut count = run("security-setup-security_activate", |vector| {
+        let input = |name: &str| octets(&vector["inputs"][name])[0];
+        let policy = match input("version") {
+            0 => RequiredProtection::from_policy_v0(input("policy")).unwrap().policy_v0(),
+            _ => RequiredProtection::from_policy_v1(input("policy")).unwrap().bits(),
+        };
+        encoded(&Enum(policy)) == vector["expected"]["parameter"]
+    });
+    count += run("security-setup-key_transfer", |vector| {
+        let list = |name: &str| -> Vec<Vec<u8>> {
+            vector["inputs"][name].as_array().unwrap().iter().map(octets).collect()
+        };
+        let kek = octets(&vector["inputs"]["kek"]);
+        let suite = if kek.len() == 32 { SecuritySuite::Suite2 } else { SecuritySuite::Suite1 };
+        let kek = PROVIDER.wrap_key(suite, &kek).unwrap();
+        let keys: Vec<_> = list("key_ids")
+            .iter()
+            .zip(list("keys"))
+            .map(|(id, key)| (KeyId::from_id(id[0]).unwrap(), SecretKey::new(suite, &key).unwrap()))
+            .collect();
+        let mut buffer = [0; 256];
+        let parameter = key_transfer(&PROVIDER, suite, &kek, &keys, &mut buffer).unwrap();
+        let Data::Array(read) = parameter else { return false };
+        let is_read = read.values::<KeyData<'_>>().zip(&keys).all(|(entry, (id, key))| {
+            let entry = entry.unwrap();
+            let unwrapped = unwrap_key(&PROVIDER, suite, &kek, entry.octets).unwrap();
+            entry.key_id == id.id() && unwrapped.expose() == key.expose()
+        });
+        is_read && encoded(&parameter) == vector["expected"]["parameter"]
+    });
+    count += run("security-setup-generate_key_pair", |vector| {
+        let kind = CertificateType::from_code(octets(&vector["inputs"]["type"])[0]).unwrap();
+        encoded(&kind) == vector["expected"]["parameter"]
+    });
+    for method in ["export", "remove"] {
+        count += run(&format!("security-setup-{method}_certificate"), |vector| {
+            let input = |name: &str| octets(&vector["inputs"][name]);
+            let (title, serial, issuer);
+            let id = if input("by") == [0] {
+                title = input("system_title");
+                CertificateIdentification::ByEntity {
+                    entity: CertificateEntity::from_code(input("entity")[0]).unwrap(),
+                    certificate_type: CertificateType::from_code(input("type")[0]).unwrap(),
+                    system_title: &title,
+                }
+            } else {
+                (serial, issuer) = (input("serial"), input("issuer"));
+                CertificateIdentification::BySerialNumber { serial_number: &serial, issuer: &issuer }
+            };
+            let expected = octets(&vector["expected"]["parameter"]);
+            let read = CertificateIdentification::from_data(Data::from_octets(&expected).unwrap());
+            read == Ok(id) && encoded(&id) == to_hex(&expected)
+        });
+    }
+    count += run("security-setup-import_certificate", |vector| {
+        let der = octets(&vector["inputs"]["certificate"]);
+        dlms_security::certificate::Certificate::from_der(&der).is_ok()
+            && encoded(&Data::OctetString(&der)) == vector["expected"]["parameter"]
+    });
+    assert!(count > 0);
 }
 
 #[test]
