@@ -2,11 +2,12 @@
 
 use cosem_objects::InterfaceClass;
 use cosem_objects::classes::{
-    AssociationLn, Clock, Data, DemandRegister, DisconnectControl, ExtendedRegister, ImageTransfer,
-    ProfileGeneric, Register, SapAssignment, ScriptTable, SecuritySetup, SingleActionSchedule,
+    AssociationLn, Clock, CommunicationPortProtection, Data, DataProtection, DemandRegister,
+    DisconnectControl, ExtendedRegister, FunctionControl, ImageTransfer, ProfileGeneric, Register,
+    SapAssignment, ScriptTable, SecuritySetup, SingleActionSchedule,
 };
 
-const DEFINED: [InterfaceClass; 13] = [
+const DEFINED: [InterfaceClass; 16] = [
     Data::<()>::CLASS,
     Register::<()>::CLASS,
     ExtendedRegister::<(), ()>::CLASS,
@@ -20,6 +21,9 @@ const DEFINED: [InterfaceClass; 13] = [
     SingleActionSchedule::<0>::CLASS,
     SecuritySetup::CLASS,
     DisconnectControl::<()>::CLASS,
+    DataProtection::<0>::CLASS,
+    FunctionControl::<0, 0>::CLASS,
+    CommunicationPortProtection::CLASS,
 ];
 
 /// The definition of a class, if it is built.

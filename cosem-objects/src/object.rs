@@ -161,6 +161,13 @@ pub enum Effect {
         /// Whether the supply is connected now.
         connected: bool,
     },
+    /// A communication port locked itself after failed attempts to associate.
+    PortLocked {
+        /// The Communication port protection object.
+        protection: LogicalName,
+        /// For how many seconds.
+        seconds: u32,
+    },
     /// An image was activated.
     ImageActivated {
         /// The Image transfer object.

@@ -3,8 +3,9 @@
 
 use cosem_objects::InterfaceClass;
 use cosem_objects::classes::{
-    AssociationLn, Clock, Data, DemandRegister, DisconnectControl, ExtendedRegister, ImageTransfer,
-    ProfileGeneric, Register, SapAssignment, ScriptTable, SecuritySetup, SingleActionSchedule,
+    AssociationLn, Clock, CommunicationPortProtection, Data, DataProtection, DemandRegister,
+    DisconnectControl, ExtendedRegister, FunctionControl, ImageTransfer, ProfileGeneric, Register,
+    SapAssignment, ScriptTable, SecuritySetup, SingleActionSchedule,
 };
 
 const CLASSES: &[InterfaceClass] = &[
@@ -22,10 +23,13 @@ const CLASSES: &[InterfaceClass] = &[
     SapAssignment::CLASS,
     ImageTransfer::CLASS,
     SingleActionSchedule::CLASS,
+    DataProtection::CLASS,
     SecuritySetup::CLASS_VERSION_0,
     SecuritySetup::CLASS,
     DisconnectControl::CLASS,
     DisconnectControl::CLASS_VERSION_1,
+    FunctionControl::CLASS,
+    CommunicationPortProtection::CLASS,
 ];
 
 #[test]

@@ -2,10 +2,13 @@
 
 mod association_ln;
 mod clock;
+mod communication_port_protection;
 mod data;
+mod data_protection;
 mod demand_register;
 mod disconnect_control;
 mod extended_register;
+mod function_control;
 mod image_transfer;
 mod profile_generic;
 mod register;
@@ -20,10 +23,19 @@ pub use association_ln::{
     AuthenticationMechanismName, ObjectListElement, User, XdlmsContextInfo,
 };
 pub use clock::{Clock, ClockBase, ClockSource, SoftwareClock};
+pub use communication_port_protection::{
+    CommunicationPortProtection, LockoutRule, PortProtectionMode, PortProtectionState, PortProtectionStatus,
+};
 pub use data::Data;
+pub use data_protection::{
+    DataProtection, ProtectedObject, ProtectionKeyInfo, ProtectionParameters, ProtectionType, Restriction,
+};
 pub use demand_register::DemandRegister;
 pub use disconnect_control::{ControlMode, ControlState, DisconnectControl, Relay, Trigger};
 pub use extended_register::ExtendedRegister;
+pub use function_control::{
+    Function, FunctionControl, FunctionDefinition, FunctionStatus, LONGEST_FUNCTION_NAME, is_guard,
+};
 pub use image_transfer::{
     ImageInfo, ImageStorage, ImageTransfer, ImageTransferState, ImageTransferStatus, Progress,
 };
