@@ -143,6 +143,12 @@ pub fn write_element(
     encoder.octets(&[tag, 0])?;
     let start = encoder.len();
     content(encoder)?;
+    insert_length(encoder, start)
+}
+
+/// Puts the length of what begins at `start` in place of the octet before it.
+#[inline(never)]
+fn insert_length(encoder: &mut Encoder<'_>, start: usize) -> Result<(), BufferFull> {
     let length = encoder.len() - start;
     let mut octets = [0; 5];
     let mut head = Encoder::new(&mut octets);

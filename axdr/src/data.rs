@@ -4,8 +4,8 @@
 //! does not exist, and the work is linear in the octets: every value inside takes at least one of them.
 
 use crate::{
-    BitString, CompactArray, DataKind, Date, DateTime, DecodeError, DecodeErrorKind, Reader, Sequence, Time,
-    compact,
+    BitString, CompactArray, DataKind, Date, DateTime, DecodeError, DecodeErrorKind, Reader, SMALL, Sequence,
+    Time, compact,
 };
 
 /// How deep values may be nested. The deepest standard value (an association's object_list) needs 6.
@@ -77,6 +77,9 @@ impl<'a> Data<'a> {
     /// here. The others are kept out of the loop, and take the reader by value, so that it stays in registers.
     #[inline(always)]
     pub(crate) fn decode_cell(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        if SMALL {
+            return Self::decode(reader);
+        }
         // Compared one after the other: a jump table costs more than all the rest.
         if let Some(&[6, a, b, c, d]) = reader.rest().first_chunk() {
             reader.pass(5);

@@ -7,7 +7,7 @@
 
 use thiserror::Error;
 
-use crate::Encode;
+use crate::{Encode, SMALL};
 
 /// The buffer has no room for what was to be written. What fits is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -25,9 +25,6 @@ pub struct Cursor {
     /// How many octets of element `next` are already out.
     pub skip: u32,
 }
-
-/// Whether octets of flash count for more than speed: on a microcontroller.
-const SMALL: bool = cfg!(target_os = "none");
 
 /// Writes octets into a caller's buffer, from a [`Cursor`] on.
 #[derive(Debug)]

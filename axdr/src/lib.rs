@@ -51,3 +51,6 @@ pub use sequence::{Elements, Sequence};
 #[cfg(feature = "alloc")]
 pub use table::{Column, Table};
 pub use tokens::{Token, Tokens};
+
+/// Whether octets of flash count for more than speed: on a microcontroller.
+const SMALL: bool = cfg!(target_os = "none");

@@ -91,7 +91,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         apdu: &mut [u8],
     ) -> Result<Acceptable<P>, Refusal> {
         const MALFORMED: Refusal = Refusal::user(RefusalReason::Malformed, UserDiagnostic::NoReasonGiven);
-        let aarq = Aarq::from_octets(apdu).map_err(|_| MALFORMED)?;
+        // By reference: it is large, and moving it takes code.
+        let aarq = Aarq::from_octets(apdu);
+        let aarq = aarq.as_ref().map_err(|_| MALFORMED)?;
         if aarq.protocol_version.is_some_and(|version| !version.is_version_1()) {
             return Err(Refusal {
                 reason: RefusalReason::ProtocolVersion,
@@ -108,8 +110,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 UserDiagnostic::ApplicationContextNameNotSupported,
             ))?;
         let id = AssociationId(index);
-        let client_title = client_title(&aarq, config, host.system_title)?;
-        let authentication_value = check_authentication(&aarq, config, &host.secret(id))?;
+        let client_title = client_title(aarq, config, host.system_title)?;
+        let authentication_value = check_authentication(aarq, config, &host.secret(id))?;
         let challenges = if config.mechanism.is_hls() {
             let challenges = Challenges::new(host.provider, config.mechanism, authentication_value, now);
             let mut challenges = challenges.map_err(|_| Refusal::AUTHENTICATION)?;

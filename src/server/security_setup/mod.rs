@@ -15,7 +15,7 @@ use cosem_objects::{
 };
 use dlms_axdr::{Data, Encoder, Enum};
 use dlms_security::certificate::CertificateStore;
-use dlms_security::{CryptoProvider, PeerKeys, Protection, PublicKeyProvider, SystemTitle};
+use dlms_security::{CryptoProvider, Functions, PeerKeys, Protection, PublicKeyProvider, SystemTitle};
 
 use super::session::Host;
 use crate::protection::{KeyPairs, KeyRing, NewKeys, SecurityContext};
@@ -143,7 +143,8 @@ impl<P: CryptoProvider> SetupAttributes for Host<'_, P> {
             return Err(DataAccessResult::ReadWriteDenied.into());
         }
         let number = usize::from(setup);
-        let context = self.security.get(number).ok_or(DataAccessResult::ObjectUnavailable)?;
+        let context = self.security.get(number).filter(|_| Self::HAS_KEYS);
+        let context = context.ok_or(DataAccessResult::ObjectUnavailable)?;
         match attribute {
             2 if class.version == 0 => encoder.data(&Enum(context.policy().policy_v0()))?,
             2 => encoder.data(&Enum(context.policy().bits()))?,
@@ -164,6 +165,8 @@ impl<P: CryptoProvider> SetupAttributes for Host<'_, P> {
 }
 
 impl<P: CryptoProvider> Host<'_, P> {
+    const HAS_KEYS: bool = P::FUNCTIONS.contains(Functions::CIPHERING);
+
     /// Invokes a method of a Security setup object; gives the length of the return value.
     pub(super) fn invoke_security_setup(
         &mut self,
@@ -176,7 +179,7 @@ impl<P: CryptoProvider> Host<'_, P> {
     ) -> Result<usize, ActionResult> {
         let number = usize::from(setup);
         let management = self.key_management.as_deref_mut().ok_or(ActionResult::ReadWriteDenied)?;
-        if !class.has_method(method) {
+        if !class.has_method(method) || !Self::HAS_KEYS {
             return Err(ActionResult::ReadWriteDenied);
         }
         let key_pairs = self.public_keys.as_mut().and_then(|keys| {
@@ -202,6 +205,9 @@ impl<P: CryptoProvider> Host<'_, P> {
 
     /// Lets what a method changed take effect, once its answer is protected.
     pub(super) fn change_keys(&mut self) {
+        if !Self::HAS_KEYS {
+            return;
+        }
         let Some((number, keys)) = self.key_management.as_deref_mut().and_then(KeyManagement::take_changes)
         else {
             return;
@@ -213,6 +219,7 @@ impl<P: CryptoProvider> Host<'_, P> {
 
     /// Keeps the title of a client that has associated.
     pub(super) fn keep_client(&mut self, security: Option<usize>, client: Option<SystemTitle>) {
+        let security = security.filter(|_| Self::HAS_KEYS);
         if let Some(context) = security.and_then(|number| self.security.get_mut(number)) {
             context.set_last_client(client.or(context.last_client()));
         }
