@@ -186,6 +186,19 @@ pub(crate) fn signature_key(
     }
 }
 
+/// Encodes an AARQ or AARE with our signature certificate, if `asymmetric` is there and has one, or without.
+pub(crate) fn with_certificate<T>(
+    asymmetric: Option<Asymmetric<'_>>,
+    own: Option<SystemTitle>,
+    mut encode: impl FnMut(Option<&[u8]>) -> T,
+) -> T {
+    let mut done = None;
+    if let Some((asymmetric, own)) = asymmetric.zip(own) {
+        asymmetric.peers.show_certificate(own, USAGE, &mut |der| done = Some(encode(Some(der))));
+    }
+    done.unwrap_or_else(|| encode(None))
+}
+
 const USAGE: KeyUsage = KeyUsage::DigitalSignature;
 
 const fn replayed(counter: InvocationCounter) -> SecurityError {

@@ -14,7 +14,8 @@ use dlms::xdlms::AttributeDescriptor;
 use dlms::{KeyPairs, PublicKeys};
 use dlms_axdr::Encoder;
 use dlms_security::{
-    AuthenticationMechanism, Curve, KeyUsage, KnownPeer, NoStore, Protection, SecurityError, SystemTitle,
+    AuthenticationMechanism, Curve, KeyUsage, NoStore, PeerKeys, Protection, PublicKey, PublicKeyProvider,
+    SecurityError, SystemTitle,
 };
 
 const MECHANISM: AuthenticationMechanism = AuthenticationMechanism::Ecdsa;
@@ -24,16 +25,8 @@ struct Victim {
     client: Client<Provider, Vec<u8>>,
     provider: Provider,
     pairs: [KeyPairs; 1],
-    peers: Vec<KnownPeer>,
+    peers: Box<dyn PeerKeys>,
     out: Vec<u8>,
-}
-
-struct Peers<'p>(&'p [KnownPeer]);
-
-impl dlms_security::PeerKeys for Peers<'_> {
-    fn public_key(&self, owner: SystemTitle, usage: KeyUsage) -> Option<dlms_security::PublicKey> {
-        self.0.public_key(owner, usage)
-    }
 }
 
 fn plain_client() -> ClientConfig {
@@ -57,7 +50,7 @@ impl Victim {
             client: Client::new(config, vec![0; 512]),
             provider: provider(),
             pairs: [key_pairs(dlms_security::SecuritySuite::Suite1, title)],
-            peers: peers_on(Curve::P256).into(),
+            peers: Box::new(peers_on(Curve::P256)),
             out: vec![0; 1024],
         }
     }
@@ -66,13 +59,12 @@ impl Victim {
         &mut self,
         run: impl FnOnce(&mut Client<Provider, Vec<u8>>, &mut Environment<'_, Provider>, &mut [u8]) -> T,
     ) -> T {
-        let peers = Peers(&self.peers);
         let mut env = Environment {
             provider: &self.provider,
             counters: &mut NoStore,
             security: None,
             key_ring: None,
-            public_keys: Some(PublicKeys { provider: &PROVIDER, own: &mut self.pairs, peers: &peers }),
+            public_keys: Some(PublicKeys { provider: &PROVIDER, own: &mut self.pairs, peers: &*self.peers }),
             manufacturer: None,
             now: Duration::ZERO,
         };
@@ -313,4 +305,58 @@ fn an_association_without_keys_refuses_mechanism_7() {
     };
     let asked = client.associate(&mut env, &mut [0; 512]);
     assert!(matches!(asked, Err(ClientError::Configuration(_))));
+}
+
+/// Knows nobody, and believes certificates that say `certificate of` and a title.
+struct Believer;
+
+impl PeerKeys for Believer {
+    fn public_key(&self, _: SystemTitle, _: KeyUsage) -> Option<PublicKey> {
+        None
+    }
+
+    fn certified_key(
+        &self,
+        provider: &dyn PublicKeyProvider,
+        certificate: &[u8],
+        owner: SystemTitle,
+        usage: KeyUsage,
+    ) -> Option<PublicKey> {
+        (certificate == certificate_of(owner))
+            .then(|| provider.public_key(&private_key(Curve::P256, owner, usage)).unwrap())
+    }
+
+    fn show_certificate(&self, owner: SystemTitle, _: KeyUsage, show: &mut dyn FnMut(&[u8])) {
+        show(&certificate_of(owner));
+    }
+}
+
+fn certificate_of(owner: SystemTitle) -> Vec<u8> {
+    [&b"certificate of "[..], owner.octets()].concat()
+}
+
+#[test]
+fn certificates_come_along_in_the_ae_qualifier() {
+    for (presents, certified) in [(false, CLIENT_TITLE), (true, CLIENT_TITLE), (true, SERVER_TITLE)] {
+        let mut victim = Victim::new(ClientConfig { presents_certificate: presents, ..plain_client() });
+        victim.peers = Box::new(Believer);
+        let mut link = Link::new(AssociationConfig { presents_certificate: true, ..plain_server() });
+        link.meter.peers = Box::new(Believer);
+        let mut request = victim.asks();
+        let carried = Aarq::from_octets(&request).unwrap().calling_ae_qualifier.map(<[u8]>::to_vec);
+        assert_eq!(carried, presents.then(|| certificate_of(CLIENT_TITLE)));
+        let other = certificate_of(certified);
+        if presents {
+            request = aarq(&request, |aarq| aarq.calling_ae_qualifier = Some(&other));
+        }
+        let answer = link.exchange(&request).unwrap();
+        let is_right = presents && certified == CLIENT_TITLE;
+        assert_eq!(Aare::from_octets(&answer).unwrap().authentication_value.is_some(), is_right);
+        if is_right {
+            let (proof, text) = victim.hears(&answer);
+            let proof = proof.expect(&text);
+            let (_, text) = victim.hears(&link.exchange(&proof).unwrap());
+            assert!(text.contains("Associated"), "{text}");
+        }
+    }
 }

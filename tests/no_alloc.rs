@@ -219,6 +219,7 @@ fn association() -> AssociationConfig {
         client_title: None,
         accepted: dlms::Accepted::default(),
         notifications: dlms::Envelope::GLOBAL,
+        presents_certificate: false,
         accept_shared_counter: false,
     }
 }

@@ -202,6 +202,7 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, policy: Prot
         client_title: None,
         accepted: dlms::Accepted::default(),
         notifications: dlms::Envelope::GLOBAL,
+            presents_certificate: false,
         accept_shared_counter: false,
     }
 }

@@ -76,6 +76,7 @@ impl Association {
             client_title: None,
             accepted: dlms::Accepted::default(),
             notifications: dlms::Envelope::GLOBAL,
+            presents_certificate: false,
             accept_shared_counter: self.accept_shared_counter,
         })
     }

@@ -268,6 +268,10 @@ pub trait PeerKeys {
     ) -> Option<PublicKey> {
         None
     }
+
+    /// Shows the DER octets of the certificate of `owner` for `usage`, if there is one: to present our own to a peer. The
+    /// default has none.
+    fn show_certificate(&self, _owner: SystemTitle, _usage: KeyUsage, _show: &mut dyn FnMut(&[u8])) {}
 }
 
 /// One peer's keys that were put in by hand.

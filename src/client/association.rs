@@ -18,7 +18,7 @@ use crate::acse::{
     Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
     ReleaseRequest, ReleaseRequestReason, ReleaseResponse, UserDiagnostic,
 };
-use crate::handshake::{Handshake, find_signature_key, signature_key};
+use crate::handshake::{Handshake, find_signature_key, signature_key, with_certificate};
 use crate::protection::{
     DedicatedKey, Demand, Envelope, Form, HEADROOM, Keys, Opened, TAILROOM, TransactionId,
 };
@@ -79,27 +79,32 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         let is_authenticated = mechanism != AuthenticationMechanism::None;
         let mut information = [0; INITIATE_REQUEST];
         let initiate = self.write_initiate_request(env, &mut information)?;
-        let aarq = Aarq {
-            application_context_name: self.application_context_name(),
-            calling_ap_title: own_title.as_ref().map(|title| &title.octets()[..]),
-            calling_ae_invocation_id: self.config.user_id.map(Into::into),
-            sender_acse_requirements: is_authenticated.then_some(AcseRequirements::AUTHENTICATION),
-            mechanism: is_authenticated.then_some(mechanism.into()),
-            authentication_value: match mechanism {
-                AuthenticationMechanism::None => None,
-                AuthenticationMechanism::Lls => {
-                    Some(AuthenticationValue::Charstring(self.config.secret.expose()))
-                }
-                _ => Some(AuthenticationValue::Charstring(challenges.ctos.octets())),
-            },
-            user_information: Some(&information[initiate]),
-            ..Aarq::default()
-        };
-        let mut encoder = Encoder::new(out);
-        aarq.encode(&mut encoder)?;
+        let keys = env.public_keys.as_ref().and_then(|keys| keys.of(0));
+        let presenting = self.config.presents_certificate && mechanism == AuthenticationMechanism::Ecdsa;
+        let length = with_certificate(keys.filter(|_| presenting), own_title, |certificate| {
+            let aarq = Aarq {
+                application_context_name: self.application_context_name(),
+                calling_ap_title: own_title.as_ref().map(|title| &title.octets()[..]),
+                calling_ae_qualifier: certificate,
+                calling_ae_invocation_id: self.config.user_id.map(Into::into),
+                sender_acse_requirements: is_authenticated.then_some(AcseRequirements::AUTHENTICATION),
+                mechanism: is_authenticated.then_some(mechanism.into()),
+                authentication_value: match mechanism {
+                    AuthenticationMechanism::None => None,
+                    AuthenticationMechanism::Lls => {
+                        Some(AuthenticationValue::Charstring(self.config.secret.expose()))
+                    }
+                    _ => Some(AuthenticationValue::Charstring(challenges.ctos.octets())),
+                },
+                user_information: information.get(initiate.clone()),
+                ..Aarq::default()
+            };
+            let mut encoder = Encoder::new(out);
+            aarq.encode(&mut encoder).map(|()| encoder.len())
+        })?;
         self.state = State::Associating(challenges);
         self.deadline = Some(env.now.saturating_add(self.config.response_timeout));
-        Ok(0..encoder.len())
+        Ok(0..length)
     }
 
     /// Releases the association. The result says where in `out` the RLRQ is; [`Event::Released`] follows.

@@ -49,6 +49,9 @@ pub struct ClientConfig {
     pub general_ciphering: Option<KeyClass>,
     /// How many octets our challenge has: 8 to 64, with mechanism 7 at least 32.
     pub challenge_length: u8,
+    /// Whether our signature certificate goes along with mechanism 7, in the AE-qualifier, where [`PublicKeys::peers`] has
+    /// it. A server that knows our key needs none.
+    pub presents_certificate: bool,
     /// The user id of this client (calling-AE-invocation-id).
     pub user_id: Option<u8>,
     /// Whether requests ask for high priority.
@@ -107,6 +110,7 @@ impl ClientConfig {
             general_protection: false,
             general_ciphering: None,
             challenge_length: 32,
+            presents_certificate: false,
             user_id: None,
             high_priority: true,
             response_timeout: Duration::from_secs(10),

@@ -20,7 +20,7 @@ use crate::acse::{
     MechanismName, ProviderDiagnostic, ReleaseRequest, ReleaseResponse, ReleaseResponseReason,
     UserDiagnostic,
 };
-use crate::handshake::find_signature_key;
+use crate::handshake::{find_signature_key, with_certificate};
 use crate::protection::{
     Accepted, DedicatedKey, Demand, Envelope, Form, GENERAL_HEADROOM, HEADROOM, SecurityContext, TAILROOM,
     TransactionId,
@@ -208,25 +208,31 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             transaction,
             &mut initiate,
         )?;
-        let aare = Aare {
-            application_context_name,
-            result: AssociateResult::Accepted,
-            diagnostic: Diagnostic::User(match challenges {
-                Some(_) => UserDiagnostic::AuthenticationRequired,
-                None => UserDiagnostic::Null,
-            }),
-            responding_ap_title: own_title.as_ref().map(|title| &title.octets()[..]),
-            responder_acse_requirements: challenges.as_ref().map(|_| AcseRequirements::AUTHENTICATION),
-            mechanism: challenges.as_ref().map(|_| MechanismName::Standard(mechanism)),
-            authentication_value: challenges
-                .as_ref()
-                .map(|challenges| AuthenticationValue::Charstring(challenges.stoc.octets())),
-            user_information: initiate.get(initiate_range),
-            ..Aare::default()
-        };
-        let mut encoder = Encoder::new(out);
-        aare.encode(&mut encoder).ok()?;
-        let length = encoder.len();
+        let config = &host.associations[usize::from(association.id.0)];
+        let presenting = config.presents_certificate && mechanism == AuthenticationMechanism::Ecdsa;
+        let setup = config.security.filter(|_| presenting);
+        let keys = setup.and_then(|index| asymmetric::<P>(host.public_keys.as_ref(), index));
+        let length = with_certificate(keys, own_title, |certificate| {
+            let aare = Aare {
+                application_context_name,
+                result: AssociateResult::Accepted,
+                diagnostic: Diagnostic::User(match challenges {
+                    Some(_) => UserDiagnostic::AuthenticationRequired,
+                    None => UserDiagnostic::Null,
+                }),
+                responding_ap_title: own_title.as_ref().map(|title| &title.octets()[..]),
+                responding_ae_qualifier: certificate,
+                responder_acse_requirements: challenges.as_ref().map(|_| AcseRequirements::AUTHENTICATION),
+                mechanism: challenges.as_ref().map(|_| MechanismName::Standard(mechanism)),
+                authentication_value: challenges
+                    .as_ref()
+                    .map(|challenges| AuthenticationValue::Charstring(challenges.stoc.octets())),
+                user_information: initiate.get(initiate_range.clone()),
+                ..Aare::default()
+            };
+            let mut encoder = Encoder::new(out);
+            aare.encode(&mut encoder).ok().map(|()| encoder.len())
+        })?;
         match challenges {
             Some(challenges) => self.state = State::Challenged(association, challenges),
             None => {

@@ -34,6 +34,9 @@ pub struct AssociationConfig {
     pub max_receive_pdu_size: u16,
     /// The client's system title, where it is known in advance; another one is then refused.
     pub client_title: Option<SystemTitle>,
+    /// Whether our signature certificate goes along with mechanism 7, in the AE-qualifier, where
+    /// [`PublicKeys::peers`](crate::PublicKeys::peers) has it. A client that knows our key needs none.
+    pub presents_certificate: bool,
     /// Accepts a proof of mechanism 5 that has the same invocation counter as the APDU that carries it. Some clients
     /// reuse the nonce so, which weakens their own key: leave this off unless such a client must be served.
     pub accept_shared_counter: bool,
@@ -54,6 +57,7 @@ impl AssociationConfig {
             conformance: Self::SUPPORTED,
             max_receive_pdu_size: 1024,
             client_title: None,
+            presents_certificate: false,
             accept_shared_counter: false,
         }
     }

@@ -18,7 +18,7 @@ use dlms::{KeyPairs, KeyRing, PublicKeys, SecurityContext};
 use dlms_axdr::Encoder;
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, KnownPeer, Protection, RustCrypto,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, PeerKeys, Protection, RustCrypto,
     Secret, SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
 };
 
@@ -124,7 +124,7 @@ pub struct Meter {
     pub security: Vec<SecurityContext<Provider>>,
     pub key_rings: Vec<KeyRing<Provider>>,
     pub key_pairs: Vec<KeyPairs>,
-    pub peers: [KnownPeer; 2],
+    pub peers: Box<dyn PeerKeys>,
     pub provider: Provider,
     pub counters: Counters,
     pub scratch: Vec<u8>,
@@ -209,7 +209,7 @@ impl Meter {
             security: security.into(),
             key_rings: SecuritySuite::ALL.map(|suite| key_ring(&provider, suite)).into(),
             key_pairs: SecuritySuite::ALL.map(|suite| public_keys::key_pairs(suite, SERVER_TITLE)).into(),
-            peers: public_keys::peers_on(curve),
+            peers: Box::new(public_keys::peers_on(curve)),
             provider,
             counters: Counters::default(),
             scratch: vec![0; 256],
@@ -228,7 +228,7 @@ impl Meter {
             public_keys: Some(PublicKeys {
                 provider: &PROVIDER,
                 own: &mut self.key_pairs,
-                peers: &self.peers,
+                peers: &*self.peers,
             }),
             certificates: None,
             key_management: None,
@@ -270,6 +270,7 @@ pub fn config(mechanism: AuthenticationMechanism, suite: Option<SecuritySuite>) 
         policy: if suite.is_some() { Protection::AUTHENTICATED_ENCRYPTED } else { Protection::empty() },
         accepted: dlms::Accepted::default(),
         notifications: dlms::Envelope::GLOBAL,
+        presents_certificate: false,
         conformance: Conformance::LOGICAL_NAME,
         max_receive_pdu_size: 1024,
         client_title: None,

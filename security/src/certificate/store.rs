@@ -293,4 +293,16 @@ impl<S: CertificateStore> PeerKeys for S {
         certificate.verify(provider, self, &expectation).ok()?;
         Some(*certificate.public_key())
     }
+
+    fn show_certificate(&self, owner: SystemTitle, usage: KeyUsage, show: &mut dyn FnMut(&[u8])) {
+        self.visit(&mut |stored| {
+            let expectation =
+                Expectation { time: self.time(), ..Expectation::purpose(usage.into()).of(owner) };
+            if stored.certificate.check(&expectation).is_err() {
+                return ControlFlow::Continue(());
+            }
+            show(stored.certificate.der());
+            ControlFlow::Break(())
+        });
+    }
 }
