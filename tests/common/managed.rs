@@ -209,7 +209,7 @@ impl Managed {
             public_keys: Some(PublicKeys {
                 provider: &common::PROVIDER,
                 own: &mut self.meter.key_pairs,
-                peers: if self.trusts_certificates { &*certificates } else { &self.meter.peers },
+                peers: if self.trusts_certificates { &*certificates } else { &*self.meter.peers },
             }),
             certificates: Some(&*certificates),
             key_management: Some(&mut self.manager),
