@@ -352,7 +352,7 @@ fn keys_are_agreed_on() {
     for suite in ASYMMETRIC {
         let mut ends = Ends::new(suite, 1);
         assert_eq!(ends.associate(), Outcome::Associated);
-        let server = ends.server.meter.peers[0].keys[0].unwrap();
+        let server = ends.server.meter.peers.public_key(SERVER_TITLE, KeyUsage::DigitalSignature).unwrap();
         for ids in
             [&[KeyId::GlobalUnicast][..], &[KeyId::Authentication, KeyId::GlobalBroadcast], &[KeyId::Master]]
         {
