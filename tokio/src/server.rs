@@ -9,7 +9,7 @@ use std::time::Duration;
 use dlms::server::{Event, HdlcServer, Host, WrapperServer};
 use dlms_hdlc::{MAX_FRAME, SecondaryConfig};
 use dlms_security::CryptoProvider;
-use dlms_wrapper::{HEADER_LENGTH, WPort};
+use dlms_wrapper::{HEADER_LENGTH, WPort, Wpdu};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::{Instant, timeout_at};
@@ -25,6 +25,9 @@ const OVERHEAD: usize = 64;
 const SESSIONS: usize = 4;
 /// How many peers a UDP socket remembers.
 const UDP_PEERS: usize = 256;
+/// Silence after which a peer makes room for another, though it has an association: anybody can open one with an address
+/// that is not theirs.
+const UDP_SILENCE: Duration = Duration::from_secs(10);
 /// How long a connection may take to take what is sent to it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -214,6 +217,11 @@ async fn run_udp<H: ServerHost>(
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
             Err(error) => return Err(error),
         };
+        let input = datagram.get(..length).unwrap_or(&[]);
+        // What is no WPDU is dropped: it must not disturb the association of the peer whose address it bears.
+        if Wpdu::decode_datagram(input).is_err() {
+            continue;
+        }
         peers.retain_mut(|peer| {
             let alive = peer.last.elapsed() < options.inactivity_timeout;
             if !alive {
@@ -227,9 +235,10 @@ async fn run_udp<H: ServerHost>(
             None => {
                 // A flood of new peers must not push out those that are associated, nor keep others out.
                 if peers.len() >= most {
-                    let Some(idle) = peers.iter().position(|peer| !peer.connection.is_associated()) else {
-                        continue;
-                    };
+                    let is_idle = |peer: &Peer<_>| !peer.connection.is_associated();
+                    let is_silent = |peer: &Peer<_>| peer.last.elapsed() >= UDP_SILENCE;
+                    let idle = peers.iter().position(is_idle).or_else(|| peers.iter().position(is_silent));
+                    let Some(idle) = idle else { continue };
                     let mut peer = peers.remove(idle);
                     peer.connection.lost();
                     peer.connection.report(Some(peer.address), &device);
@@ -242,7 +251,6 @@ async fn run_udp<H: ServerHost>(
         let Some(peer) = peers.get_mut(index) else { continue };
         peer.last = Instant::now();
         let mut answer = Vec::new();
-        let input = datagram.get(..length).unwrap_or(&[]);
         if peer.connection.take(clock.now(), input, &device, &mut answer).is_err() {
             peer.connection.lost();
         }

@@ -554,6 +554,33 @@ async fn a_flood_of_datagrams_keeps_nobody_out() {
     assert!(client.get(AttributeDescriptor::new(1, TEXT, 1)).await.is_ok(), "the first is still known");
 }
 
+/// Datagrams that are no WPDU are dropped, whoever's address they bear, and the next one is read from its begin.
+#[tokio::test]
+async fn a_malformed_datagram_disturbs_nobody() {
+    let meter = meter(1);
+    let Endpoint::Udp(address) = serve_udp(&meter).await else { panic!("no UDP") };
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(&address).await.unwrap();
+    let mut answer = [0; 100];
+    let mut exchange = async |apdu: &[u8]| {
+        let mut wpdu = vec![0, 1, 0, PUBLIC as u8, 0, 1, 0, apdu.len() as u8];
+        wpdu.extend(apdu);
+        for wrong in [&wpdu[..wpdu.len() - 1], &wpdu[..5], &[0, 2, 0, 0], &[&wpdu[..], &[0]].concat()] {
+            socket.send(wrong).await.unwrap();
+        }
+        socket.send(&wpdu).await.unwrap();
+        let length = tokio::time::timeout(Duration::from_secs(5), socket.recv(&mut answer)).await.unwrap();
+        answer[8..length.unwrap()].to_vec()
+    };
+    let aarq = [
+        0x60, 0x1D, 0xA1, 9, 6, 7, 0x60, 0x85, 0x74, 5, 8, 1, 1, 0xBE, 0x10, 4, 0x0E, 1, 0, 0, 0, 6, 0x5F,
+        0x1F, 4, 0, 0, 0x7E, 0x1F, 4, 0xB0,
+    ];
+    assert_eq!(exchange(&aarq).await[0], 0x61);
+    let get = [0xC0, 1, 0xC1, 0, 1, 0, 0, 96, 1, 0, 255, 1, 0];
+    assert_eq!(exchange(&get).await[0], 0xC4);
+}
+
 #[tokio::test]
 async fn a_trace_sees_every_layer() {
     let meter = meter(1);
