@@ -188,6 +188,16 @@ fn behaves(store: &dyn CertificateStore, set_time: &dyn Fn(Option<CertificateTim
     assert_eq!(der(&id).as_ref(), Ok(&issued.root), "a trust anchor can be exported");
     assert_eq!(store.remove_certificate(&id), Err(SecurityError::KeyMissing), "but not removed");
     assert_eq!(contents(store).len(), 4);
+
+    // The authority in between becomes a trust anchor, and stays one.
+    let id = CertificateId::BySerialNumber { serial_number: &[2], issuer: root.subject().der() };
+    let is_anchor = || store.find(&id, |stored| stored.is_trust_anchor);
+    assert_eq!(is_anchor(), Ok(false));
+    store.insert(&anchor(&issued.authority)).unwrap();
+    assert_eq!(is_anchor(), Ok(true));
+    assert_eq!(import(store, &issued.authority), Ok(CertificateEntity::CertificationAuthority));
+    assert_eq!(is_anchor(), Ok(true));
+    assert_eq!(contents(store).len(), 4);
 }
 
 #[test]

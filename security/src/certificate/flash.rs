@@ -15,8 +15,8 @@ use core::ops::ControlFlow;
 
 use embedded_storage::nor_flash::NorFlash;
 
-use super::store::{CertificateEntity, CertificateStore, StoredCertificate};
-use super::{Certificate, CertificateFault, CertificateTime};
+use super::store::{CertificateEntity, CertificateStore, Meeting, StoredCertificate};
+use super::{Certificate, CertificateTime};
 use crate::{SecurityError, StorageError};
 
 const MAGIC: [u8; 4] = *b"DLMC";
@@ -138,13 +138,10 @@ impl<F: NorFlash, const N: usize, const SIZE: usize> CertificateStore for FlashC
                 continue;
             };
             let Some(stored) = entry.stored(der) else { continue };
-            if stored.is_numbered_as(new) {
-                let is_same = stored.certificate.der() == new.certificate.der();
-                let fault = CertificateFault::DuplicateSerialNumber.at(0);
-                return if is_same { Ok(()) } else { Err(fault.into()) };
-            }
-            if new.replaces(&stored) {
-                replaced = Some((index, entry.id));
+            match new.meets(&stored)? {
+                Meeting::IsThere => return Ok(()),
+                Meeting::Replaces => replaced = Some((index, entry.id)),
+                Meeting::StandsBeside => {}
             }
         }
         let (index, replaces) = replaced.or(place.map(|index| (index, 0))).ok_or(SecurityError::StoreFull)?;

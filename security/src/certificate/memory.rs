@@ -3,8 +3,8 @@
 use core::cell::{Cell, RefCell};
 use core::ops::ControlFlow;
 
-use super::store::{CertificateEntity, CertificateStore, StoredCertificate};
-use super::{Certificate, CertificateFault, CertificateTime};
+use super::store::{CertificateEntity, CertificateStore, Meeting, StoredCertificate};
+use super::{Certificate, CertificateTime};
 use crate::{SecurityError, StorageError};
 
 /// A store of `N` certificates of at most `SIZE` octets each, in memory: for tests, for a client that loads its
@@ -70,16 +70,9 @@ impl<const N: usize, const SIZE: usize> CertificateStore for MemoryCertificates<
         }
         let mut place = None;
         for (index, slot) in slots.iter().enumerate() {
-            match slot.stored() {
-                Some(stored) if stored.is_numbered_as(new) => {
-                    let is_same = stored.certificate.der() == der;
-                    return if is_same {
-                        Ok(())
-                    } else {
-                        Err(CertificateFault::DuplicateSerialNumber.at(0).into())
-                    };
-                }
-                Some(stored) if new.replaces(&stored) => place = Some(index),
+            match slot.stored().map(|stored| new.meets(&stored)).transpose()? {
+                Some(Meeting::IsThere) => return Ok(()),
+                Some(Meeting::Replaces) => place = Some(index),
                 None if place.is_none() => place = Some(index),
                 _ => {}
             }

@@ -49,7 +49,7 @@ pub use issue::{NewCertificate, Subject};
 pub use memory::MemoryCertificates;
 pub use name::Name;
 pub use request::{CertificationRequest, write_request};
-pub use store::{CertificateEntity, CertificateId, CertificateStore, StoredCertificate};
+pub use store::{CertificateEntity, CertificateId, CertificateStore, Meeting, StoredCertificate};
 pub use time::{CertificateTime, Validity};
 pub use verify::{Authorities, Authority, Expectation, MAX_AUTHORITIES};
 

@@ -9,7 +9,8 @@ use core::str;
 
 use super::read::offset_in;
 use super::{
-    Authorities, Authority, Certificate, CertificateFault, CertificateTime, CertificateType, Expectation,
+    Authorities, Authority, Certificate, CertificateError, CertificateFault, CertificateTime,
+    CertificateType, Expectation,
 };
 use crate::{KeyUsage, KnownPeer, PeerKeys, PublicKey, PublicKeyProvider, SecurityError, SystemTitle};
 
@@ -62,11 +63,32 @@ impl StoredCertificate<'_> {
             && own.certificate_type() == other_certificate.certificate_type()
     }
 
-    /// Whether this is the certificate that has the issuer and the serial number of `other`.
-    pub fn is_numbered_as(&self, other: &StoredCertificate<'_>) -> bool {
-        self.certificate.issuer() == other.certificate.issuer()
-            && self.certificate.serial_number() == other.certificate.serial_number()
+    /// What inserting this one does where `other` is there.
+    ///
+    /// # Errors
+    /// [`CertificateFault::DuplicateSerialNumber`] if both have one issuer and one number, but differ.
+    pub fn meets(&self, other: &StoredCertificate<'_>) -> Result<Meeting, CertificateError> {
+        let (own, others) = (&self.certificate, &other.certificate);
+        if own.der() == others.der() {
+            let is_less = other.is_trust_anchor || !self.is_trust_anchor && self.entity == other.entity;
+            return Ok(if is_less { Meeting::IsThere } else { Meeting::Replaces });
+        }
+        if own.issuer() == others.issuer() && own.serial_number() == others.serial_number() {
+            return Err(CertificateFault::DuplicateSerialNumber.at(0));
+        }
+        Ok(if self.replaces(other) { Meeting::Replaces } else { Meeting::StandsBeside })
     }
+}
+
+/// What becomes of a certificate in a store when another one is inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meeting {
+    /// Both are kept.
+    StandsBeside,
+    /// The new one takes its place.
+    Replaces,
+    /// It is the new one: there is nothing to do.
+    IsThere,
 }
 
 /// Which certificate is meant: the parameter of export_certificate and remove_certificate.
