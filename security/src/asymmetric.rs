@@ -103,6 +103,17 @@ impl PublicKey {
     pub fn octets(&self) -> &[u8] {
         self.0.octets()
     }
+
+    /// The point as SEC 1 writes it, with its leading `04`, in the buffer.
+    #[cfg(any(feature = "ecc", feature = "aws-lc-rs"))]
+    pub(crate) fn sec1<'b>(&self, buffer: &'b mut [u8; 1 + Self::MAX_LENGTH]) -> &'b [u8] {
+        let octets = self.octets();
+        buffer[0] = 4;
+        if let Some(room) = buffer.get_mut(1..1 + octets.len()) {
+            room.copy_from_slice(octets);
+        }
+        buffer.get(..1 + octets.len()).unwrap_or(&[])
+    }
 }
 
 impl fmt::Debug for PublicKey {
@@ -161,6 +172,26 @@ impl PrivateKey {
     /// [`SecurityError::SecretTooLong`] above 64 octets.
     pub fn new(curve: Curve, material: &[u8]) -> Result<Self, SecurityError> {
         Ok(Self { curve, material: Secret::new(material)? })
+    }
+
+    /// Draws random octets until they are a scalar of the curve: one draw in 2³² is none of P-256, far fewer of P-384.
+    #[cfg(any(feature = "ecc", feature = "aws-lc-rs"))]
+    pub(crate) fn draw(
+        curve: Curve,
+        random: impl Fn(&mut [u8]) -> Result<(), SecurityError>,
+        is_scalar: impl Fn(&Self) -> bool,
+    ) -> Result<Self, SecurityError> {
+        const DRAWS: usize = 4;
+        let mut octets = zeroize::Zeroizing::new([0; 48]);
+        let drawn = octets.get_mut(..curve.coordinate_len()).ok_or(SecurityError::Provider)?;
+        for _ in 0..DRAWS {
+            random(drawn)?;
+            let key = Self::new(curve, drawn)?;
+            if is_scalar(&key) {
+                return Ok(key);
+            }
+        }
+        Err(SecurityError::Provider)
     }
 
     /// The curve.

@@ -11,9 +11,6 @@ use crate::{
     SecurityError, Signature,
 };
 
-/// How often a random scalar is drawn: one in 2³² is none of P-256, far fewer of P-384.
-const DRAWS: usize = 4;
-
 /// The same for the curve of a key, with the types of its crate.
 macro_rules! on_curve {
     ($curve:expr, $crate_name:ident, $hash:ident => $body:expr) => {
@@ -34,18 +31,8 @@ macro_rules! on_curve {
 
 impl<R: Random> PublicKeyProvider for RustCrypto<R> {
     fn generate(&self, curve: Curve) -> Result<PrivateKey, SecurityError> {
-        let mut scalar = [0; 48];
-        let drawn = scalar.get_mut(..curve.coordinate_len()).ok_or(SecurityError::Provider)?;
-        let mut key = Err(SecurityError::Provider);
-        for _ in 0..DRAWS {
-            self.random(drawn)?;
-            if on_curve!(curve, ecc, _Hash => ecc::SecretKey::from_slice(drawn).is_ok()) {
-                key = PrivateKey::new(curve, drawn);
-                break;
-            }
-        }
-        scalar.zeroize();
-        key
+        let is_scalar = |key: &PrivateKey| on_curve!(curve, ecc, _Hash => ecc::SecretKey::from_slice(key.expose()).is_ok());
+        PrivateKey::draw(curve, |octets| self.random(octets), is_scalar)
     }
 
     fn public_key(&self, key: &PrivateKey) -> Result<PublicKey, SecurityError> {
@@ -74,7 +61,7 @@ impl<R: Random> PublicKeyProvider for RustCrypto<R> {
         }
         on_curve!(key.curve(), ecc, Hash => {
             use ecc::ecdsa::{self, signature::hazmat::PrehashVerifier};
-            let key = ecdsa::VerifyingKey::from_sec1_bytes(sec1(key, &mut [4; 97])).map_err(invalid)?;
+            let key = ecdsa::VerifyingKey::from_sec1_bytes(key.sec1(&mut [0; 97])).map_err(invalid)?;
             ecdsa::Signature::from_slice(signature.octets())
                 .and_then(|signature| key.verify_prehash(&hash::<Hash>(message).finalize(), &signature))
                 .map_err(|_| SecurityError::SignatureMismatch)
@@ -92,7 +79,7 @@ impl<R: Random> PublicKeyProvider for RustCrypto<R> {
         }
         on_curve!(key.curve(), ecc, _Hash => {
             let own = ecc::SecretKey::from_slice(key.expose()).map_err(invalid)?;
-            let point = ecc::PublicKey::from_sec1_bytes(sec1(peer, &mut [4; 97])).map_err(invalid)?;
+            let point = ecc::PublicKey::from_sec1_bytes(peer.sec1(&mut [0; 97])).map_err(invalid)?;
             let shared = ecc::elliptic_curve::ecdh::diffie_hellman(own.to_nonzero_scalar(), point.as_affine());
             derive_key(key.curve(), shared.raw_secret_bytes(), other_info)
         })
@@ -131,15 +118,6 @@ fn hash<H: Digest>(message: &[&[u8]]) -> H {
     let mut hash = H::new();
     message.iter().for_each(|part| hash.update(part));
     hash
-}
-
-/// The point with its leading `04`, which is in the buffer.
-fn sec1<'b>(key: &PublicKey, buffer: &'b mut [u8; 1 + PublicKey::MAX_LENGTH]) -> &'b [u8] {
-    let octets = key.octets();
-    if let Some(room) = buffer.get_mut(1..1 + octets.len()) {
-        room.copy_from_slice(octets);
-    }
-    buffer.get(..1 + octets.len()).unwrap_or(&[])
 }
 
 fn invalid<E>(_: E) -> SecurityError {

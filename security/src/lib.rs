@@ -6,8 +6,8 @@
 //!   that is enough for this side's configuration;
 //! * [`ReplayWindow`] and [`PeerWindows`] say whether its invocation counter is new, [`SendCounter`] gives out our own,
 //!   each once, across restarts;
-//! * [`Protector`] opens and protects, in place, with whatever [`CryptoProvider`] there is: [`RustCrypto`] in software,
-//!   or a secure element;
+//! * [`Protector`] opens and protects, in place, with whatever [`CryptoProvider`] there is: [`RustCrypto`] or
+//!   `AwsLc` in software, or a secure element;
 //! * [`hls`] proves who the parties are, [`keys`] moves keys under a key encrypting key, [`RequiredProtection`] adds up
 //!   policy and access rights.
 //!
@@ -55,6 +55,10 @@
 
 pub mod agreement;
 mod asymmetric;
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc;
+#[cfg(all(feature = "ecc", feature = "aws-lc-rs"))]
+mod backend;
 pub mod certificate;
 mod control;
 mod counter;
@@ -80,6 +84,10 @@ mod suite_zero;
 pub use asymmetric::{
     Curve, KeyUsage, KnownPeer, PeerKeys, PrivateKey, PublicKey, PublicKeyProvider, Signature,
 };
+#[cfg(feature = "aws-lc-rs")]
+pub use aws_lc::{AwsLc, AwsLcAeadKey, AwsLcWrapKey};
+#[cfg(all(feature = "ecc", feature = "aws-lc-rs"))]
+pub use backend::{Backend, BackendAeadKey, BackendWrapKey};
 pub use certificate::{Certificate, CertificateError, CertificateFault};
 pub use control::{KeySet, Protection, Requirement, SecurityControl, SecurityHeader};
 pub use counter::{CounterId, CounterStore, InvocationCounter, NoStore, ReplayWindow, SendCounter};

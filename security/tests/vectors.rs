@@ -3,25 +3,29 @@
 //! Runs `tests/data/security.json` of the workspace and every `*security*.json` in the folder that the environment
 //! variable `DLMS_EXTRA_VECTORS` names. A file is a list of objects with `name`, `algorithm`, `inputs`, `expected` and
 //! where useful `outcome`; values are hexadecimal. Prints one line for each vector that fails and one for each
-//! algorithm that is not built, and then `N of M, K not covered`.
+//! algorithm that is not built, and then `N of M, K not covered`; all that for each cryptographic library that is built.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[path = "vectors/asymmetric.rs"]
 mod asymmetric;
 #[path = "vectors/certificates.rs"]
 mod certificates;
+#[path = "common/providers.rs"]
+mod providers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, InvocationCounter,
-    KeySet, NoRandom, Protection, Protector, ReplayWindow, RequiredProtection, Requirement, RustCrypto,
-    SecretKey, SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SendCounter, StorageError,
-    SystemTitle, hls, keys, required_protection,
+    KeySet, Protection, Protector, ReplayWindow, RequiredProtection, Requirement, SecretKey, SecurityControl,
+    SecurityError, SecurityHeader, SecuritySuite, SendCounter, StorageError, SystemTitle, hls, keys,
+    required_protection,
 };
+use providers::{PROVIDERS, Provider};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -46,34 +50,49 @@ fn main() -> ExitCode {
         println!("vectors: test");
         return ExitCode::SUCCESS;
     }
-    let files = files();
-    let mut passed = 0;
-    let mut failed = 0;
-    let mut not_covered = BTreeMap::<String, usize>::new();
-    for file in &files {
-        let vectors: Vec<Vector> = serde_json::from_str(&std::fs::read_to_string(file).expect("readable"))
-            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        for vector in vectors {
-            match run(&vector) {
-                Outcome::Passed => passed += 1,
-                Outcome::Failed(why) => {
-                    failed += 1;
-                    println!("FAILED {}: {why}", vector.name);
-                }
-                Outcome::NotCovered => *not_covered.entry(vector.algorithm).or_default() += 1,
+    let vectors: Vec<Vector> = files()
+        .iter()
+        .flat_map(|file| {
+            let text = std::fs::read_to_string(file).expect("readable");
+            serde_json::from_str::<Vec<Vector>>(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+        })
+        .collect();
+    let (mut passed, mut failed, mut ignored) = (0, 0, 0);
+    for (index, (name, _)) in PROVIDERS.iter().enumerate() {
+        IN_USE.store(index, Ordering::Relaxed);
+        let counts = run_all(name, &vectors);
+        passed += counts[0];
+        failed += counts[1];
+        ignored += counts[2];
+    }
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "test result: {result}. {passed} passed; {failed} failed; {ignored} ignored; 0 measured; 0 filtered out"
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many passed, failed, and are not covered.
+fn run_all(provider: &str, vectors: &[Vector]) -> [usize; 3] {
+    let (mut passed, mut failed) = (0, 0);
+    let mut not_covered = BTreeMap::<&str, usize>::new();
+    for vector in vectors {
+        match run(vector) {
+            Outcome::Passed => passed += 1,
+            Outcome::Failed(why) => {
+                failed += 1;
+                println!("FAILED {} ({provider}): {why}", vector.name);
             }
+            Outcome::NotCovered => *not_covered.entry(&vector.algorithm).or_default() += 1,
         }
     }
     for (algorithm, count) in &not_covered {
         println!("not covered: {algorithm} ({count})");
     }
     let ignored = not_covered.values().sum::<usize>();
-    println!("{passed} of {}, {ignored} not covered", passed + failed);
-    let result = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "test result: {result}. {passed} passed; {failed} failed; {ignored} ignored; 0 measured; 0 filtered out"
-    );
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{passed} of {}, {ignored} not covered ({provider})", passed + failed);
+    [passed, failed, ignored]
 }
 
 fn files() -> Vec<PathBuf> {
@@ -201,8 +220,15 @@ fn number(octets: &[u8]) -> u32 {
     octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet))
 }
 
-fn provider() -> RustCrypto<NoRandom> {
-    RustCrypto::new(NoRandom)
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+fn provider() -> Provider {
+    PROVIDERS[IN_USE.load(Ordering::Relaxed)].1
+}
+
+/// Whether signatures have no random numbers in them, so that they are those of the vectors.
+fn is_deterministic() -> bool {
+    PROVIDERS[IN_USE.load(Ordering::Relaxed)].0 == "RustCrypto"
 }
 
 fn suite_of_key(key: &[u8]) -> SecuritySuite {
@@ -212,7 +238,7 @@ fn suite_of_key(key: &[u8]) -> SecuritySuite {
 fn with_protector<T>(
     vector: &Vector,
     suite: SecuritySuite,
-    with: impl FnOnce(&Protector<'_, RustCrypto<NoRandom>>) -> T,
+    with: impl FnOnce(&Protector<'_, Provider>) -> T,
 ) -> T {
     let provider = provider();
     let key = provider.aead_key(suite, &vector.bytes("ek")).expect("a key of the suite");
@@ -388,7 +414,7 @@ fn length_octets(length: usize) -> Vec<u8> {
     }
 }
 
-fn hls_digest(vector: &Vector, f: impl Fn(&RustCrypto<NoRandom>, &[u8], &[u8]) -> Vec<u8>) -> Checked {
+fn hls_digest(vector: &Vector, f: impl Fn(&Provider, &[u8], &[u8]) -> Vec<u8>) -> Checked {
     vector.equals("f", &f(&provider(), &vector.bytes("challenge"), &vector.bytes("secret")))
 }
 

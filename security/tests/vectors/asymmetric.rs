@@ -4,7 +4,7 @@ use dlms_security::agreement::{Algorithm, KeyId, SignedKey, ephemeral_key, stati
 use dlms_security::hls::EcdsaProof;
 use dlms_security::{Curve, PrivateKey, PublicKey, PublicKeyProvider, SecurityError, Signature, derive_key};
 
-use crate::{Checked, Vector, provider};
+use crate::{Checked, Vector, is_deterministic, provider};
 
 impl Vector {
     fn curve(&self) -> Curve {
@@ -28,6 +28,11 @@ impl Vector {
     }
 }
 
+/// A signature that was made is the expected one; one with a random number in it is only verified.
+fn made(vector: &Vector, field: &str, signature: &Signature) -> Checked {
+    if is_deterministic() { vector.equals(field, signature.octets()) } else { Ok(()) }
+}
+
 fn text(error: SecurityError) -> String {
     error.to_string()
 }
@@ -37,7 +42,7 @@ pub(crate) fn sign(vector: &Vector) -> Checked {
     let message = vector.bytes("message");
     let (first, rest) = message.split_at(message.len() / 2);
     let signature = provider().sign(&key, &[first, rest]).map_err(text)?;
-    vector.equals("signature", signature.octets())?;
+    made(vector, "signature", &signature)?;
     provider().verify(&public, &[&message], &signature).map_err(text)
 }
 
@@ -84,7 +89,7 @@ pub(crate) fn key_agreement(vector: &Vector) -> Checked {
         // Published signatures have random numbers in them; computed ones have none.
         if !vector.inputs.contains_key(&format!("{side}_signature")) && vector.name.starts_with("computed") {
             let again = provider().sign(&signing_key, &[&[key_id as u8], signed.key.octets()]);
-            vector.equals(&format!("{side}_signature"), again.map_err(text)?.octets())?;
+            made(vector, &format!("{side}_signature"), &again.map_err(text)?)?;
         }
         let (own, peer) =
             (format!("{side}_ephemeral_private_key"), if side == "client" { "server" } else { "client" });
@@ -139,7 +144,7 @@ pub(crate) fn hls(vector: &Vector) -> Checked {
     for (proof, side, field) in [(pass_3, "client", "pass3_f"), (pass_4, "server", "pass4_f")] {
         let (key, public) = vector.own(&format!("{side}_private_key"), &format!("{side}_public_key"))?;
         let signature = proof.sign(&provider(), &key).map_err(text)?;
-        vector.equals(field, signature.octets())?;
+        made(vector, field, &signature)?;
         proof.verify(&provider(), &public, signature.octets()).map_err(text)?;
     }
     Ok(())

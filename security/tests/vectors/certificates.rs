@@ -6,7 +6,7 @@ use dlms_security::certificate::{
 };
 use dlms_security::{PrivateKey, PublicKey, SecuritySuite};
 
-use crate::{Checked, Vector, provider};
+use crate::{Checked, Vector, is_deterministic, provider};
 
 pub(crate) fn verify(vector: &Vector) -> Checked {
     let der = vector.bytes("certificate");
@@ -65,7 +65,9 @@ pub(crate) fn request(vector: &Vector) -> Checked {
     let title = vector.title("system_title");
     let mut buffer = [0; 512];
     let written = write_request(&provider(), &key, title, &mut buffer).map_err(|error| error.to_string())?;
-    vector.equals("csr", written)?;
+    if is_deterministic() {
+        vector.equals("csr", written)?;
+    }
     let request = CertificationRequest::from_der(written).map_err(|error| error.to_string())?;
     vector.equals("request_info", request.signed())?;
     vector.equals("public_key", request.public_key().octets())?;
