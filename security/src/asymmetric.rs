@@ -194,6 +194,16 @@ impl PrivateKey {
         Err(SecurityError::Provider)
     }
 
+    /// The material as a scalar of the right length, neither cut nor padded. Its range is for the library to check.
+    #[cfg(any(feature = "ecc", feature = "aws-lc-rs"))]
+    pub(crate) fn scalar(&self) -> Result<&[u8], SecurityError> {
+        let material = self.expose();
+        if material.len() != self.curve.coordinate_len() {
+            return Err(SecurityError::InvalidKey);
+        }
+        Ok(material)
+    }
+
     /// The curve.
     pub const fn curve(&self) -> Curve {
         self.curve

@@ -27,7 +27,7 @@ pub enum BackendAeadKey {
 #[derive(Debug)]
 pub enum BackendWrapKey {
     /// Of the RustCrypto crates.
-    RustCrypto(WrapKey),
+    RustCrypto(Box<WrapKey>),
     /// Of AWS-LC.
     AwsLc(AwsLcWrapKey),
 }
@@ -95,7 +95,9 @@ impl<R: Random> CryptoProvider for Backend<R> {
 
     fn wrap_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<BackendWrapKey, SecurityError> {
         match self {
-            Self::RustCrypto(provider) => provider.wrap_key(suite, key).map(BackendWrapKey::RustCrypto),
+            Self::RustCrypto(provider) => {
+                provider.wrap_key(suite, key).map(Box::new).map(BackendWrapKey::RustCrypto)
+            }
             Self::AwsLc(provider) => provider.wrap_key(suite, key).map(BackendWrapKey::AwsLc),
         }
     }

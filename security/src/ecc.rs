@@ -38,7 +38,7 @@ impl<R: Random> PublicKeyProvider for RustCrypto<R> {
     fn public_key(&self, key: &PrivateKey) -> Result<PublicKey, SecurityError> {
         on_curve!(key.curve(), ecc, _Hash => {
             use ecc::elliptic_curve::sec1::ToSec1Point;
-            let key_pair = ecc::SecretKey::from_slice(key.expose()).map_err(invalid)?;
+            let key_pair = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
             let point = key_pair.public_key().to_sec1_point(false);
             PublicKey::new(key.curve(), point.as_bytes().get(1..).unwrap_or(&[]))
         })
@@ -47,7 +47,7 @@ impl<R: Random> PublicKeyProvider for RustCrypto<R> {
     fn sign(&self, key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
         on_curve!(key.curve(), ecc, Hash => {
             use ecc::ecdsa::{self, signature::hazmat::PrehashSigner};
-            let signing_key = ecdsa::SigningKey::from_slice(key.expose()).map_err(invalid)?;
+            let signing_key = ecdsa::SigningKey::from_slice(key.scalar()?).map_err(invalid)?;
             let signature: ecdsa::Signature = signing_key
                 .sign_prehash(&hash::<Hash>(message).finalize())
                 .map_err(|_| SecurityError::Provider)?;
@@ -78,7 +78,7 @@ impl<R: Random> PublicKeyProvider for RustCrypto<R> {
             return Err(SecurityError::InvalidKey);
         }
         on_curve!(key.curve(), ecc, _Hash => {
-            let own = ecc::SecretKey::from_slice(key.expose()).map_err(invalid)?;
+            let own = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
             let point = ecc::PublicKey::from_sec1_bytes(peer.sec1(&mut [0; 97])).map_err(invalid)?;
             let shared = ecc::elliptic_curve::ecdh::diffie_hellman(own.to_nonzero_scalar(), point.as_affine());
             derive_key(key.curve(), shared.raw_secret_bytes(), other_info)

@@ -3,19 +3,24 @@
 #![cfg(feature = "rustcrypto")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "common/providers.rs"]
+mod providers;
+
 use aes_gcm::aead::{AeadInOut, KeyInit, consts::U12};
 use aes_gcm::{AesGcm, aes};
 use dlms_security::{
-    AuthenticationKey, CryptoProvider, InvocationCounter, NoRandom, Protection, Protector, ReplayWindow,
-    RustCrypto, SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SystemTitle, hls, keys,
+    AuthenticationKey, CryptoProvider, InvocationCounter, Protection, Protector, ReplayWindow,
+    SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SystemTitle, hls, keys,
 };
 use proptest::prelude::*;
+use providers::{PROVIDERS, Provider};
 
 const PROTECTIONS: [Protection; 3] =
     [Protection::AUTHENTICATED, Protection::ENCRYPTED, Protection::AUTHENTICATED_ENCRYPTED];
 
 #[derive(Clone, Debug)]
 struct Case {
+    provider: Provider,
     suite: SecuritySuite,
     protection: Protection,
     key: Vec<u8>,
@@ -35,6 +40,7 @@ fn case(information: std::ops::Range<usize>) -> impl Strategy<Value = Case> {
         move |(suite, with_ak)| {
             let ak = if with_ak { suite.key_len() } else { 0 };
             (
+                prop::sample::select(PROVIDERS).prop_map(|(_, provider)| provider),
                 prop::sample::select(PROTECTIONS.to_vec()),
                 octets(suite.key_len()..suite.key_len() + 1),
                 octets(ak..ak + 1),
@@ -44,7 +50,17 @@ fn case(information: std::ops::Range<usize>) -> impl Strategy<Value = Case> {
                 octets(information.clone()),
             )
                 .prop_map(
-                    move |(protection, key, authentication_key, title, counter, header, information)| Case {
+                    move |(
+                        provider,
+                        protection,
+                        key,
+                        authentication_key,
+                        title,
+                        counter,
+                        header,
+                        information,
+                    )| Case {
+                        provider,
                         suite,
                         protection,
                         key,
@@ -60,11 +76,10 @@ fn case(information: std::ops::Range<usize>) -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    fn with<T>(&self, with: impl FnOnce(&Protector<'_, RustCrypto<NoRandom>>) -> T) -> T {
-        let provider = RustCrypto::new(NoRandom);
+    fn with<T>(&self, with: impl FnOnce(&Protector<'_, Provider>) -> T) -> T {
         with(&Protector {
-            provider: &provider,
-            key: &provider.aead_key(self.suite, &self.key).unwrap(),
+            provider: &self.provider,
+            key: &self.provider.aead_key(self.suite, &self.key).unwrap(),
             authentication_key: &AuthenticationKey::new(&self.authentication_key).unwrap(),
         })
     }
@@ -183,7 +198,7 @@ proptest! {
 
     #[test]
     fn arbitrary_proofs_and_wrapped_keys_never_pass(case in case(0..1), noise in octets(0..50)) {
-        let provider = RustCrypto::new(NoRandom);
+        let provider = case.provider;
         let kek = provider.wrap_key(case.suite, &case.key).unwrap();
         prop_assert_eq!(keys::unwrap_key(&provider, case.suite, &kek, &noise).err(), Some(SecurityError::KeyUnwrap));
         let window = ReplayWindow::default();
@@ -195,9 +210,10 @@ proptest! {
 /// Every single bit of a content of each suite and protection, once and for all.
 #[test]
 fn single_bits_of_a_fixed_content() {
-    for suite in SecuritySuite::ALL {
+    for (provider, suite) in PROVIDERS.iter().flat_map(|(_, p)| SecuritySuite::ALL.map(|suite| (*p, suite))) {
         for protection in PROTECTIONS {
             let case = Case {
+                provider,
                 suite,
                 protection,
                 key: vec![0x11; suite.key_len()],

@@ -75,16 +75,13 @@ fn derive_key(curve: Curve, z: &[u8], other_info: &[&[u8]]) -> Result<SecretKey,
 }
 
 fn agreement_key(key: &PrivateKey) -> Result<agreement::PrivateKey, SecurityError> {
-    agreement::PrivateKey::from_private_key(agreement_of(key.curve()), key.expose()).map_err(invalid)
+    agreement::PrivateKey::from_private_key(agreement_of(key.curve()), key.scalar()?).map_err(invalid)
 }
 
 /// The key by way of its DER form (RFC 5915), in which alone a private key may come without the public one:
 /// `ECPrivateKey ::= SEQUENCE { version 1, privateKey OCTET STRING, [0] namedCurve }`.
 fn signing_key(key: &PrivateKey) -> Result<EcdsaKeyPair, SecurityError> {
-    let scalar = key.expose();
-    if scalar.len() != key.curve().coordinate_len() {
-        return Err(SecurityError::InvalidKey);
-    }
+    let scalar = key.scalar()?;
     let (algorithm, start, end): (_, &[u8], &[u8]) = match key.curve() {
         Curve::P256 => (
             &ECDSA_P256_SHA256_FIXED_SIGNING,
