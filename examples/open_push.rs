@@ -16,7 +16,8 @@ use dlms::client::notification::{Notification, claimed_sender, open};
 use dlms::hdlc::{Deframer, Listener, MAX_FRAME};
 use dlms::obis::LogicalName;
 use dlms::security::{
-    AuthenticationKey, CounterId, NoRandom, Protection, RustCrypto, SecretKey, SecuritySuite, SystemTitle,
+    AuthenticationKey, CounterId, Forgetful, NoRandom, Protection, RustCrypto, SecretKey, SecuritySuite,
+    SystemTitle,
 };
 
 const ENCRYPTION_KEY: &str = "00112233445566778899AABBCCDDEEFF";
@@ -55,8 +56,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut apdu = push.apdu.to_vec();
         // The title is a claim until the tag has proved it: it only says which keys to try.
         let meter = claimed_sender(&apdu).ok_or("the push is not ciphered")?;
-        let opened =
-            open(&provider, Some((&mut keys, meter)), Protection::AUTHENTICATED_ENCRYPTED, &mut apdu)?;
+        let opened = open(
+            &provider,
+            &mut Forgetful,
+            Some((&mut keys, meter)),
+            Protection::AUTHENTICATED_ENCRYPTED,
+            &mut apdu,
+        )?;
         let Notification::Data(notification) = opened.notification else { continue };
         let time = notification.date_time.map_or_else(String::new, |time| time.to_string());
         println!("from {meter} at {time}");

@@ -6,8 +6,8 @@
 
 use dlms_security::hls::{self, Challenge, EcdsaProof, Manufacturer, Proof};
 use dlms_security::{
-    AuthenticationMechanism, CounterStore, CryptoProvider, Curve, Functions, InvocationCounter, KeyUsage,
-    Peer, PublicKey, ReplayWindow, SecurityError, SecuritySuite, SystemTitle,
+    AuthenticationMechanism, CounterStore, CryptoProvider, Curve, FloorStorage, Functions, InvocationCounter,
+    KeyUsage, Peer, PublicKey, ReplayWindow, SecurityError, SecuritySuite, SystemTitle,
 };
 
 use crate::SecurityContext;
@@ -23,6 +23,8 @@ pub(crate) struct Handshake<'h> {
     pub(crate) peer_challenge: &'h Challenge,
     /// Accept a proof that shares its counter with its carrier.
     pub(crate) accept_shared_counter: bool,
+    /// How the floor of a counter that comes with a proof is stored.
+    pub(crate) floors: FloorStorage,
     /// The function of mechanism 2.
     pub(crate) manufacturer: Option<&'h dyn Manufacturer>,
     /// The peer's key of mechanism 7.
@@ -75,6 +77,7 @@ impl Handshake<'_> {
     pub(crate) fn verify<P: CryptoProvider>(
         &self,
         provider: &P,
+        counters: &mut dyn CounterStore,
         context: Option<&mut SecurityContext<P, [Peer]>>,
         asymmetric: Option<Asymmetric<'_>>,
         carrier: &Opened,
@@ -98,7 +101,7 @@ impl Handshake<'_> {
                 let peer = self.peer_title.ok_or(SecurityError::KeyMissing)?;
                 let floor = match carrier.envelope {
                     Some(envelope) if envelope.key == KeyClass::Global => carrier.floor_before,
-                    _ => context.lowest_acceptable(peer),
+                    _ => context.floor(peer, counters)?,
                 };
                 let (suite, window) = (context.suite(), ReplayWindow::new(floor));
                 let protector = context.protector(provider);
@@ -106,7 +109,7 @@ impl Handshake<'_> {
                 if carrier.counter == Some(counter) && !self.accept_shared_counter {
                     return Err(replayed(counter));
                 }
-                context.accept_counter(peer, counter)
+                context.accept_counter(peer, counter, self.floors, counters)
             }
             AuthenticationMechanism::Hls2Manufacturer => {
                 let manufacturer = self.manufacturer.ok_or(SecurityError::MechanismUnavailable)?;

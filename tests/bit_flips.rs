@@ -76,7 +76,8 @@ fn flip_to_nothing_else(what: &str, apdu: &[u8], suite: SecuritySuite) {
         let mut flipped = apdu.to_vec();
         flipped[bit / 8] ^= 0x80 >> (bit % 8);
         let demand = Demand { accepted: ALL, ..Demand::new(CLIENT_TITLE, Protection::empty()) };
-        if let Ok(opened) = receiver.keys().open(&demand, &mut flipped.clone()) {
+        if let Ok(opened) = receiver.keys().open(&mut dlms_security::Forgetful, &demand, &mut flipped.clone())
+        {
             assert!(bit < 8, "{what}: bit {bit}");
             assert_eq!((opened.protection, opened.apdu), (Protection::empty(), 0..apdu.len()), "{what}");
         }

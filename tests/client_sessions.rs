@@ -17,8 +17,8 @@ use dlms::{ProtectionError, SecurityContext};
 use dlms_axdr::Data;
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, Random, RustCrypto,
-    Secret, SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, Forgetful, Protection, Random, RustCrypto, Secret,
+    SecretKey, SecurityError, SecuritySuite, SystemTitle,
 };
 
 fn hex(text: &str) -> Vec<u8> {
@@ -38,14 +38,6 @@ impl Random for Scripted {
 }
 
 type Provider = RustCrypto<Scripted>;
-
-struct Counters;
-
-impl CounterStore for Counters {
-    fn reserve(&mut self, _id: CounterId, _ceiling: u32) -> Result<(), StorageError> {
-        Ok(())
-    }
-}
 
 /// A client with everything that it needs.
 struct Bench {
@@ -102,7 +94,7 @@ impl Bench {
     ) -> Result<T, ClientError> {
         let mut env = Environment {
             provider: &self.provider,
-            counters: &mut Counters,
+            counters: &mut Forgetful,
             security: self.security.as_mut().map(|context| context as _),
             key_ring: None,
             public_keys: None,
@@ -130,7 +122,7 @@ impl Bench {
         let mut apdu = hex(apdu);
         let mut env = Environment {
             provider: &self.provider,
-            counters: &mut Counters,
+            counters: &mut Forgetful,
             security: self.security.as_mut().map(|context| context as _),
             key_ring: None,
             public_keys: None,

@@ -25,7 +25,8 @@ use dlms::{
 };
 use dlms_axdr::{Data, Encode};
 use dlms_security::{
-    AuthenticationMechanism, CounterId, Curve, KnownPeer, Protection, RequiredProtection, SecuritySuite,
+    AuthenticationMechanism, CounterId, Curve, Forgetful, KnownPeer, Protection, RequiredProtection,
+    SecuritySuite,
 };
 
 type Mechanism = AuthenticationMechanism;
@@ -473,9 +474,11 @@ fn notifications_in_every_form() {
             };
             let demand = Demand { accepted: ALL, ..Demand::new(SERVER_TITLE, policy) };
             let replayed = apdu.clone();
-            let opened = notification::open_with(&mut keys, &demand, &mut apdu).unwrap();
+            let opened = notification::open_with(&mut keys, &mut Forgetful, &demand, &mut apdu).unwrap();
             assert_eq!((opened.sender, opened.protection), (Some(SERVER_TITLE), policy));
-            assert!(notification::open_with(&mut keys, &demand, &mut replayed.clone()).is_err());
+            assert!(
+                notification::open_with(&mut keys, &mut Forgetful, &demand, &mut replayed.clone()).is_err()
+            );
         }
     }
 }

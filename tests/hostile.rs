@@ -150,7 +150,8 @@ fn a_recorded_request_is_of_no_use_later() {
         let aarq_of_another = peer.aarq_around(AuthenticationMechanism::Sha256, &[]);
         for aarq in [&aarq, &aarq_of_another, &unhex(AARQ_PUBLIC)] {
             let aare = link.exchange(aarq).unwrap();
-            assert!(to_hex(&aare).contains("A203020101"), "rejected: {}", to_hex(&aare));
+            let answer = to_hex(&aare);
+            assert!(answer.contains("A203020101") || answer.starts_with("D80106"), "rejected: {answer}");
             assert!(link.session.is_idle());
             for request in &recorded {
                 assert_eq!(to_hex(&link.exchange(request).unwrap()), NOT_ALLOWED);

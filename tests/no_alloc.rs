@@ -16,9 +16,8 @@ use dlms::{Accepted, KeyClass, KeyPairs, PublicKeys, SecurityContext};
 use dlms_axdr::Data;
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Curve, KeyUsage, KnownPeer,
-    PrivateKey, Protection, PublicKeyProvider, RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite,
-    StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, Curve, Forgetful, KeyUsage, KnownPeer, PrivateKey,
+    Protection, PublicKeyProvider, RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite, SystemTitle,
 };
 
 #[global_allocator]
@@ -78,14 +77,6 @@ impl LogicalDevice for Meter {
     }
 }
 
-struct Counters;
-
-impl CounterStore for Counters {
-    fn reserve(&mut self, _: CounterId, _: u32) -> Result<(), StorageError> {
-        Ok(())
-    }
-}
-
 type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
 
 fn random(out: &mut [u8]) -> Result<(), SecurityError> {
@@ -136,7 +127,7 @@ impl Bench<'_> {
         let [client_pairs, meter_pairs] = &mut self.pairs;
         let mut env = Environment {
             provider: self.provider,
-            counters: &mut Counters,
+            counters: &mut Forgetful,
             security: Some(&mut self.keys),
             key_ring: None,
             public_keys: Some(PublicKeys { provider: self.provider, own: client_pairs, peers: &self.peers }),
@@ -151,7 +142,7 @@ impl Bench<'_> {
                 associations: &mut self.associations,
                 security: &mut self.meter_keys,
                 provider: self.provider,
-                counters: &mut Counters,
+                counters: &mut Forgetful,
                 key_rings: &mut [],
                 public_keys: Some(PublicKeys {
                     provider: self.provider,

@@ -303,7 +303,8 @@ fn a_power_cut_leaves_all_of_a_change_or_nothing() {
         let mut ends = Ends::new(suite, 1);
         ends.associate();
         let medium = ends.server.medium.clone();
-        medium.0.borrow_mut().writes_left = Some(writes);
+        // The floor of the request itself is written first.
+        medium.0.borrow_mut().writes_left = Some(1 + writes);
         let answer = send_transfer(&mut ends, &transfer(suite, &master_key(suite), &new));
         medium.0.borrow_mut().writes_left = None;
         let is_installed = medium.0.borrow().installs > 0;

@@ -39,7 +39,7 @@ fn receiving() {
         // What is taken is more than any association takes, so that the reason to refuse is another one.
         let accepted = Accepted::all() - Accepted::BROADCAST;
         let demand = Demand { accepted, ..Demand::new(peer, required) };
-        let opened = side.keys().open(&demand, &mut apdu);
+        let opened = side.keys().open(&mut dlms_security::Forgetful, &demand, &mut apdu);
         if vector["outcome"] == "reject" {
             return opened.is_err() && (side.context.lowest_acceptable(peer) == floor || may_move(vector));
         }
@@ -133,7 +133,7 @@ fn general_ciphering() {
         let mut apdu = octets(&vector["expected"]["apdu"]);
         let accepted = Accepted::all();
         let demand = Demand { accepted, ..Demand::new(originator, control.protection()) };
-        let opened = receiver.keys().open(&demand, &mut apdu).unwrap();
+        let opened = receiver.keys().open(&mut dlms_security::Forgetful, &demand, &mut apdu).unwrap();
         let expected = match is_signed {
             true => GeneralSigning::decode(&mut Reader::new(&plain)).unwrap().content.to_vec(),
             false => plain.clone(),
@@ -175,7 +175,10 @@ fn published_general_ciphering() {
                 accepted: Accepted::all(),
                 ..Demand::new(originator, Protection::AUTHENTICATED_ENCRYPTED)
             };
-            receiver.keys().open(&demand, apdu).map(|opened| apdu[opened.apdu].to_vec())
+            receiver
+                .keys()
+                .open(&mut dlms_security::Forgetful, &demand, apdu)
+                .map(|opened| apdu[opened.apdu].to_vec())
         };
         let is_refused = open(&mut apdu.clone()) == Err(SecurityError::TagMismatch.into());
         let mut mended = apdu[..apdu.len() - 12].to_vec();
@@ -221,7 +224,7 @@ fn general_signing_is_verified() {
             Side::new(suite, title(vector, "own_system_title"), &vec![0; suite.key_len()], &[]);
         receiver.trust(originator, KeyUsage::DigitalSignature, &input("public_key"));
         let demand = Demand { accepted, ..Demand::new(originator, Protection::SIGNED) };
-        receiver.keys().open(&demand, &mut input("apdu")).is_ok()
+        receiver.keys().open(&mut dlms_security::Forgetful, &demand, &mut input("apdu")).is_ok()
     };
     let count = run("general-signing-verify", |vector| {
         verify(vector, Accepted::SIGNING) == (vector["outcome"] == "accept")
@@ -305,7 +308,7 @@ fn agreed_keys() {
                 protector.unprotect(originator, &covered, &mut content).is_ok_and(|text| *text == plain);
 
             let demand = Demand { accepted: Accepted::all(), ..Demand::new(originator, protection) };
-            let opened = receiver.keys().open(&demand, apdu).unwrap();
+            let opened = receiver.keys().open(&mut dlms_security::Forgetful, &demand, apdu).unwrap();
             is_written && is_key && apdu[opened.apdu] == plain
         });
         assert!(count > 0);

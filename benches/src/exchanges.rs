@@ -12,11 +12,12 @@ use dlms::SecurityContext;
 use dlms::client::{Client, Environment, Event};
 use dlms::server::Session;
 use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection};
+use dlms_security::Forgetful;
 
 use crate::measure::{ROUNDS, Row, Table, Times};
 use crate::meter::{
-    AUTHENTICATION_KEY, CLIENT_TITLE, Counters, ENCRYPTION_KEY, ENERGY, Meter, Provider, READER,
-    client_config, provider, security,
+    AUTHENTICATION_KEY, CLIENT_TITLE, ENCRYPTION_KEY, ENERGY, Meter, Provider, READER, client_config,
+    provider, security,
 };
 
 /// GETs in one association.
@@ -35,7 +36,7 @@ pub struct Pair {
     client: Client<Provider, Vec<u8>>,
     security: SecurityContext<Provider>,
     provider: Provider,
-    counters: Counters,
+    counters: Forgetful,
     requests: Vec<u8>,
     responses: Vec<u8>,
 }
@@ -53,7 +54,7 @@ impl Pair {
             client: Client::new(client_config(client), Vec::new()),
             security: security(&provider, CLIENT_TITLE)?,
             provider,
-            counters: Counters,
+            counters: Forgetful,
             requests: vec![0; 1200],
             responses: vec![0; 1200],
         })

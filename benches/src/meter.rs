@@ -14,8 +14,8 @@ use dlms::server::{AssociationConfig, Host};
 use dlms_axdr::{DateTime, Encoder};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, Protection, RustCrypto, Secret,
-    SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, Forgetful, Protection, RustCrypto, Secret,
+    SecretKey, SecurityError, SecuritySuite, SystemTitle,
 };
 
 /// The register.
@@ -61,16 +61,6 @@ pub fn provider() -> Provider {
     RustCrypto::new(fill)
 }
 
-/// A store that takes every ceiling.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counters;
-
-impl CounterStore for Counters {
-    fn reserve(&mut self, _: CounterId, _: u32) -> Result<(), StorageError> {
-        Ok(())
-    }
-}
-
 /// The objects.
 pub struct Device {
     energy: Register<u32>,
@@ -103,7 +93,7 @@ pub struct Meter {
     associations: [AssociationConfig; 2],
     security: [SecurityContext<Provider>; 1],
     provider: Provider,
-    counters: Counters,
+    counters: Forgetful,
     scratch: [u8; 128],
 }
 
@@ -133,7 +123,7 @@ impl Meter {
             ],
             security: [security(&provider, SERVER_TITLE)?],
             provider,
-            counters: Counters,
+            counters: Forgetful,
             scratch: [0; 128],
         })
     }

@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use dlms::server::WrapperServer;
 use dlms_axdr::Data;
-use dlms_security::{CounterId, SecuritySuite};
+use dlms_security::{CounterId, Forgetful, SecuritySuite};
 use dlms_tokio::{Client, ClientOptions, Endpoint, Framing, Keys, ProfileSelection};
 use dlms_wrapper::WPort;
 
 use crate::measure::{Row, Table, Times};
 use crate::meter::{
-    AUTHENTICATION_KEY, CLIENT_TITLE, Counters, ENCRYPTION_KEY, Meter, PDU, PROFILE, Provider, READER,
-    REGISTERS, client_config,
+    AUTHENTICATION_KEY, CLIENT_TITLE, ENCRYPTION_KEY, Meter, PDU, PROFILE, Provider, READER, REGISTERS,
+    client_config,
 };
 
 /// A year of quarters of an hour.
@@ -171,7 +171,7 @@ pub fn client(address: &str) -> Result<()> {
 async fn read(address: &str) -> Result<(u32, u64)> {
     let suite = SecuritySuite::Suite0;
     let counter = CounterId(1);
-    let keys = Keys::new(suite, CLIENT_TITLE, &ENCRYPTION_KEY, &AUTHENTICATION_KEY, counter, 0, Counters)?;
+    let keys = Keys::new(suite, CLIENT_TITLE, &ENCRYPTION_KEY, &AUTHENTICATION_KEY, counter, 0, Forgetful)?;
     let options = ClientOptions::new(Endpoint::Tcp(address.to_owned()), Framing::wrapper(READER, 1))
         .with_association(client_config(READER))
         .with_keys(keys);

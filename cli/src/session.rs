@@ -7,7 +7,7 @@ use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection, Excepti
 use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
-use dlms_security::{CounterId, CounterStore, StorageError};
+use dlms_security::{CounterStore, Forgetful};
 use dlms_tokio::iec62056_21::BaudRate;
 use dlms_tokio::{Client, ClientOptions, Endpoint, Error, ErrorKind, ModeE, SerialOptions};
 
@@ -175,7 +175,7 @@ fn association(target: &Target) -> ClientConfig {
 /// The keys, with their invocation counter where it is kept.
 async fn counted(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
     let path = match &target.counter {
-        CounterSource::Memory => return with_counter(keys, 0, Memory),
+        CounterSource::Memory => return with_counter(keys, 0, Forgetful),
         CounterSource::File(path) => path.clone(),
         CounterSource::Kept | CounterSource::Value(_) | CounterSource::Meter(_) => counters::kept(keys)?,
     };
@@ -204,15 +204,6 @@ fn with_counter(
         store,
     )
     .map_err(|error| failure(&error))
-}
-
-/// A counter of keys that end with this process.
-struct Memory;
-
-impl CounterStore for Memory {
-    fn reserve(&mut self, _: CounterId, _: u32) -> std::result::Result<(), StorageError> {
-        Ok(())
-    }
 }
 
 /// Where sending goes on, as the public client reads it: one above the highest counter that the meter has accepted.

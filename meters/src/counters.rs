@@ -58,22 +58,6 @@ impl Counters {
         windows.collect()
     }
 
-    /// Stores the lowest acceptable counter of a peer.
-    ///
-    /// # Errors
-    /// The file could not be written.
-    pub(crate) fn store_window(
-        &self,
-        key: CounterId,
-        peer: SystemTitle,
-        lowest: InvocationCounter,
-    ) -> Result<(), StateError> {
-        let mut file = self.file();
-        let windows = file.kept.window.entry(key.0.to_string()).or_default();
-        let before = windows.insert(to_hex(peer.octets()), lowest.value());
-        if before == Some(lowest.value()) { Ok(()) } else { file.write() }
-    }
-
     fn file(&self) -> MutexGuard<'_, File> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,5 +76,26 @@ impl CounterStore for Counters {
         let stored = file.kept.send.entry(id.0.to_string()).or_default();
         *stored = ceiling.max(*stored);
         file.write().map_err(|_| StorageError)
+    }
+
+    fn ceiling(&mut self, id: CounterId) -> Result<u32, StorageError> {
+        Ok(self.reserved(id))
+    }
+
+    fn floor(&mut self, id: CounterId, peer: SystemTitle) -> Result<u32, StorageError> {
+        let file = self.file();
+        let floors = file.kept.window.get(&id.0.to_string());
+        Ok(floors.and_then(|floors| floors.get(&to_hex(peer.octets())).copied()).unwrap_or(0))
+    }
+
+    fn reserve_floor(&mut self, id: CounterId, peer: SystemTitle, floor: u32) -> Result<(), StorageError> {
+        let mut file = self.file();
+        let floors = file.kept.window.entry(id.0.to_string()).or_default();
+        let stored = floors.entry(to_hex(peer.octets())).or_default();
+        if floor > *stored {
+            *stored = floor;
+            file.write().map_err(|_| StorageError)?;
+        }
+        Ok(())
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dlms_security::{
-    CounterId, InvocationCounter, KeyCounters, KeyFingerprint, KeyId, KeyStore, RequiredProtection,
-    SetupChange, StorageError, SystemTitle,
+    CounterId, CounterStore as _, InvocationCounter, KeyCounters, KeyFingerprint, KeyId, KeyStore,
+    RequiredProtection, SetupChange, StorageError, SystemTitle,
 };
 use serde::{Deserialize, Serialize};
 
@@ -102,8 +102,7 @@ impl KeyStore for Keys {
 
     fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError> {
         for floor in change.floors {
-            let stored = self.counters.store_window(floor.key, floor.peer, floor.lowest_acceptable);
-            stored.map_err(|_| StorageError)?;
+            self.counters.reserve_floor(floor.key, floor.peer, floor.lowest_acceptable.value())?;
         }
         let mut changed = self.kept.setup.get(&setup.to_string()).cloned().unwrap_or_default();
         for key in change.keys {

@@ -11,8 +11,8 @@ use dlms::{KeyRing, SecurityContext};
 use dlms_axdr::{DateTime, OwnedData};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, CounterId, CryptoProvider, InvocationCounter, KeyFingerprint, KeyId, KeyStore,
-    RequiredProtection, SecretKey, SystemTitle,
+    AuthenticationKey, CounterId, CryptoProvider, KeyFingerprint, KeyId, KeyStore, RequiredProtection,
+    SecretKey, SystemTitle,
 };
 
 use crate::associations::Credentials;
@@ -196,16 +196,13 @@ impl Simulation {
             let ak = store.key(place, KeyId::Authentication).unwrap_or(ak);
             let ek = SecretKey::new(suite, &ek)?;
             let fingerprint = KeyFingerprint::of(provider, title, &ek)?;
-            let mut windows = Vec::new();
-            let counters =
-                store.counters(place, &fingerprint, &mut |peer, lowest| windows.push((peer, lowest)));
+            let counters = store.counters(place, &fingerprint, &mut |_, _| {});
             let counters = counters.map_err(dlms_security::SecurityError::Storage)?;
             let ak = AuthenticationKey::for_suite(suite, &ak)?;
             let (id, reserved) = (counters.id, counters.reserved);
             let mut context = SecurityContext::new(provider, suite, title, &ek, ak, id, reserved)?;
-            for (peer, lowest) in windows {
-                context.restore_window(peer, lowest)?;
-            }
+            // A file does not wear out, and a client need not be told to skip.
+            context.set_floor_step(1);
             context.set_policy(store.policy(place).unwrap_or(self.policy(place)?));
             context.set_last_client(Some(SystemTitle::from_octets(title_octets(&keys.client_title)?)));
             Ok(context)
@@ -315,7 +312,7 @@ impl Simulation {
             }
             &Event::WindowMoved { security: setup, peer } => {
                 if let Some(context) = security.get(setup) {
-                    self.keep_window(setup, context.counter_id(), peer, context.lowest_acceptable(peer))?;
+                    self.show_counter(setup, context.lowest_acceptable(peer).value());
                 }
             }
             // The proof of mechanism 5 carries a counter too.
@@ -325,8 +322,8 @@ impl Simulation {
                     config.and_then(|config| config.key_set(&self.model)).map(|(setup, _)| setup)
                     && let Some(context) = security.get(setup)
                 {
-                    for (peer, lowest) in context.windows() {
-                        self.keep_window(setup, context.counter_id(), peer, lowest)?;
+                    for (_, lowest) in context.windows() {
+                        self.show_counter(setup, lowest.value());
                     }
                 }
             }
@@ -555,18 +552,6 @@ impl Simulation {
             version.replace(dlms_axdr::Data::OctetString(&identifier));
         }
         self.log("standard", event_code::FIRMWARE_ACTIVATED);
-    }
-
-    fn keep_window(
-        &mut self,
-        setup: usize,
-        key: CounterId,
-        peer: SystemTitle,
-        lowest: InvocationCounter,
-    ) -> Result<(), Error> {
-        self.counters.store_window(key, peer, lowest)?;
-        self.show_counter(setup, lowest.value());
-        Ok(())
     }
 
     /// The highest counter that was received under the keys of a Security setup.

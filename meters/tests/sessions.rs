@@ -13,8 +13,8 @@ use dlms_axdr::{Data, OwnedData};
 use dlms_meters::{Credentials, MeterModel, Options, Simulation};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, Protection,
-    RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Forgetful, Protection, RustCrypto,
+    Secret, SecretKey, SecurityError, SecuritySuite, SystemTitle,
 };
 
 type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
@@ -31,14 +31,6 @@ fn provider() -> Provider {
         Ok(())
     }
     RustCrypto::new(fill)
-}
-
-struct Counters;
-
-impl CounterStore for Counters {
-    fn reserve(&mut self, _: CounterId, _: u32) -> Result<(), StorageError> {
-        Ok(())
-    }
 }
 
 fn hex(text: &str) -> Vec<u8> {
@@ -153,7 +145,7 @@ impl<'m> Line<'m> {
         let mut transmit = vec![0; 4096];
         let mut env = Environment {
             provider,
-            counters: &mut Counters,
+            counters: &mut Forgetful,
             security: keys.as_mut().map(|context| context as _),
             key_ring: None,
             public_keys: None,
@@ -189,7 +181,7 @@ impl<'m> Line<'m> {
             }
             let mut env = Environment {
                 provider,
-                counters: &mut Counters,
+                counters: &mut Forgetful,
                 security: keys.as_mut().map(|context| context as _),
                 key_ring: None,
                 public_keys: None,

@@ -90,7 +90,9 @@ pub use aws_lc::{AwsLc, AwsLcAeadKey, AwsLcWrapKey};
 pub use backend::{Backend, BackendAeadKey, BackendWrapKey};
 pub use certificate::{Certificate, CertificateError, CertificateFault};
 pub use control::{KeySet, Protection, Requirement, SecurityControl, SecurityHeader};
-pub use counter::{CounterId, CounterStore, InvocationCounter, NoStore, ReplayWindow, SendCounter};
+pub use counter::{
+    CounterId, CounterStore, FloorStorage, Forgetful, InvocationCounter, NoStore, ReplayWindow, SendCounter,
+};
 #[cfg(feature = "ecc")]
 pub use ecc::derive_key;
 pub use error::{SecurityError, StorageError};

@@ -3,9 +3,11 @@
 //! A title that arrives is a claim. Only a title whose tag was verified gets a row, and a row is never given up for
 //! another one, since that would forget a floor and let everything below it in again.
 
-use crate::{InvocationCounter, ReplayWindow, SecurityError, SystemTitle};
+use crate::{
+    CounterId, CounterStore, FloorStorage, InvocationCounter, ReplayWindow, SecurityError, SystemTitle,
+};
 
-/// Some peers and the [`ReplayWindow`] of each, for one key.
+/// Some peers and the floor of each, for one key.
 ///
 /// `R` says for how many there is room: [`Peers<N>`] in storage, and `[Peer]` behind a reference, where the number does
 /// not matter; `&mut PeerWindows<Peers<N>>` becomes `&mut PeerWindows` by itself.
@@ -15,12 +17,20 @@ pub struct PeerWindows<R: ?Sized = [Peer]> {
     rows: R,
 }
 
-/// Room for the windows of `N` peers.
+/// Room for the floors of `N` peers.
 pub type Peers<const N: usize> = [Peer; N];
 
-/// Room for the window of one peer.
+/// Room for the floor of one peer.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Peer(Option<(SystemTitle, ReplayWindow)>);
+pub struct Peer(Option<Row>);
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    title: SystemTitle,
+    lowest_acceptable: u32,
+    /// The floor that storage holds.
+    stored: u32,
+}
 
 impl<const N: usize> PeerWindows<Peers<N>> {
     /// An empty table, for a new key.
@@ -38,6 +48,8 @@ impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
     /// Puts a peer into the table with the lowest counter that is accepted from it, as it was stored before a restart.
     /// A floor that is higher already stays.
     ///
+    /// It need not be done where a [`CounterStore`] holds the floors, which is asked when a peer is heard first.
+    ///
     /// # Errors
     /// [`SecurityError::TooManyPeers`].
     pub fn restore(
@@ -45,16 +57,37 @@ impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
         title: SystemTitle,
         lowest_acceptable: InvocationCounter,
     ) -> Result<(), SecurityError> {
-        let window = self.window_mut(title).ok_or(SecurityError::TooManyPeers)?;
-        if let Some(below) = lowest_acceptable.value().checked_sub(1) {
-            window.accept(InvocationCounter::new(below));
-        }
+        let stored = lowest_acceptable.value();
+        let row = self.row(title)?.get_or_insert(Row { title, lowest_acceptable: 0, stored: 0 });
+        row.lowest_acceptable = row.lowest_acceptable.max(stored);
+        row.stored = row.stored.max(stored);
         Ok(())
     }
 
     /// The window of a peer; a fresh one if it never sent anything that was verified.
     pub fn window(&self, title: SystemTitle) -> ReplayWindow {
-        self.known(title).unwrap_or(self.fresh)
+        self.known(title).map_or(self.fresh, |row| self.fresh.raised_to(row.lowest_acceptable))
+    }
+
+    /// The window of a peer that sends under the key `id`: from the table, or else from the store. Changes nothing,
+    /// whatever the title is.
+    ///
+    /// # Errors
+    /// [`SecurityError::TooManyPeers`] if there is no room for a new peer, [`SecurityError::Storage`] if its floor cannot
+    /// be read.
+    pub fn look_up(
+        &self,
+        title: SystemTitle,
+        id: CounterId,
+        store: &mut dyn CounterStore,
+    ) -> Result<ReplayWindow, SecurityError> {
+        if self.known(title).is_some() {
+            return Ok(self.window(title));
+        }
+        if self.rows.as_ref().iter().all(|row| row.0.is_some()) {
+            return Err(SecurityError::TooManyPeers);
+        }
+        Ok(self.fresh.raised_to(store.floor(id, title)?))
     }
 
     /// The lowest counter that is accepted from a peer.
@@ -62,48 +95,66 @@ impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
         self.window(title).lowest_acceptable()
     }
 
-    /// Whether a counter may be accepted, before its tag is looked at. Changes nothing, whatever the title is.
+    /// Moves the floor of a peer above a counter whose tag was verified, after the store has the floor that it needs.
     ///
     /// # Errors
-    /// What [`ReplayWindow::check`] says, and [`SecurityError::TooManyPeers`] if there is no room for a new peer.
-    pub fn check(&self, title: SystemTitle, counter: InvocationCounter) -> Result<(), SecurityError> {
-        if self.known(title).is_none() && self.rows.as_ref().iter().all(|row| row.0.is_some()) {
-            return Err(SecurityError::TooManyPeers);
+    /// [`SecurityError::TooManyPeers`], [`SecurityError::Storage`]: then nothing moved, and the content must not be acted
+    /// on.
+    pub fn accept(
+        &mut self,
+        title: SystemTitle,
+        counter: InvocationCounter,
+        storage: FloorStorage,
+        id: CounterId,
+        store: &mut dyn CounterStore,
+    ) -> Result<(), SecurityError> {
+        let fresh = self.fresh.lowest_acceptable().value();
+        let place = self.row(title)?;
+        let mut row = match *place {
+            Some(row) => row,
+            None => {
+                let stored = store.floor(id, title)?;
+                Row { title, lowest_acceptable: stored.max(fresh), stored }
+            }
+        };
+        let step = match storage {
+            FloorStorage::Ahead(step) => Some(step.max(1)),
+            FloorStorage::Exact => Some(1),
+            FloorStorage::Volatile => None,
+        };
+        if let Some(step) = step
+            && counter.value() >= row.stored
+        {
+            row.stored = counter.value().saturating_add(step);
+            store.reserve_floor(id, title, row.stored)?;
         }
-        self.window(title).check(counter)
-    }
-
-    /// Moves the floor of a peer above a counter whose tag was verified.
-    ///
-    /// # Errors
-    /// [`SecurityError::TooManyPeers`]: then the content must not be acted on.
-    pub fn accept(&mut self, title: SystemTitle, counter: InvocationCounter) -> Result<(), SecurityError> {
-        self.window_mut(title).ok_or(SecurityError::TooManyPeers)?.accept(counter);
+        row.lowest_acceptable = row.lowest_acceptable.max(counter.value().saturating_add(1));
+        *place = Some(row);
         Ok(())
     }
 
-    /// All peers with their lowest acceptable counters, for storage.
+    /// All peers with their lowest acceptable counters.
     pub fn iter(&self) -> impl Iterator<Item = (SystemTitle, InvocationCounter)> + '_ {
-        self.known_peers().map(|(title, window)| (*title, window.lowest_acceptable()))
+        self.known_peers().map(|row| (row.title, InvocationCounter::new(row.lowest_acceptable)))
     }
 
-    fn known(&self, title: SystemTitle) -> Option<ReplayWindow> {
-        self.known_peers().find_map(|(known, window)| (*known == title).then_some(*window))
+    fn known(&self, title: SystemTitle) -> Option<&Row> {
+        self.known_peers().find(|row| row.title == title)
     }
 
-    fn known_peers(&self) -> impl Iterator<Item = &(SystemTitle, ReplayWindow)> {
+    fn known_peers(&self) -> impl Iterator<Item = &Row> {
         self.rows.as_ref().iter().filter_map(|row| row.0.as_ref())
     }
 
-    /// The window in the peer's row, or in a free one that becomes the peer's.
-    fn window_mut(&mut self, title: SystemTitle) -> Option<&mut ReplayWindow> {
+    /// The peer's row, or a free one.
+    fn row(&mut self, title: SystemTitle) -> Result<&mut Option<Row>, SecurityError> {
         let rows = self.rows.as_mut();
-        let index = rows
+        let place = rows
             .iter()
-            .position(|row| row.0.is_some_and(|(known, _)| known == title))
-            .or_else(|| rows.iter().position(|row| row.0.is_none()))?;
-        let row = rows.get_mut(index)?;
-        Some(&mut row.0.get_or_insert((title, self.fresh)).1)
+            .position(|row| row.0.is_some_and(|row| row.title == title))
+            .or_else(|| rows.iter().position(|row| row.0.is_none()));
+        let peer = place.and_then(|place| rows.get_mut(place)).ok_or(SecurityError::TooManyPeers)?;
+        Ok(&mut peer.0)
     }
 }
 
@@ -116,36 +167,128 @@ impl<const N: usize> Default for PeerWindows<Peers<N>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::{Forgetful, StorageError};
+
+    const KEY: CounterId = CounterId(3);
+
+    /// Floors in memory, and how often one was written.
+    #[derive(Default)]
+    struct Medium {
+        floors: BTreeMap<SystemTitle, u32>,
+        writes: usize,
+        fails: bool,
+    }
+
+    impl CounterStore for Medium {
+        fn ceiling(&mut self, _: CounterId) -> Result<u32, StorageError> {
+            Err(StorageError)
+        }
+
+        fn reserve(&mut self, _: CounterId, _: u32) -> Result<(), StorageError> {
+            Err(StorageError)
+        }
+
+        fn floor(&mut self, id: CounterId, peer: SystemTitle) -> Result<u32, StorageError> {
+            assert_eq!(id, KEY);
+            Ok(self.floors.get(&peer).copied().unwrap_or(0))
+        }
+
+        fn reserve_floor(
+            &mut self,
+            id: CounterId,
+            peer: SystemTitle,
+            floor: u32,
+        ) -> Result<(), StorageError> {
+            assert_eq!(id, KEY);
+            if self.fails {
+                return Err(StorageError);
+            }
+            let before = self.floors.insert(peer, floor);
+            assert!(before.is_none_or(|before| before < floor), "a floor never goes down");
+            self.writes += 1;
+            Ok(())
+        }
+    }
 
     fn title(n: u8) -> SystemTitle {
         SystemTitle::from_octets([n; 8])
     }
 
+    fn counter(value: u32) -> InvocationCounter {
+        InvocationCounter::new(value)
+    }
+
     #[test]
     fn claims_leave_no_trace_and_nobody_is_evicted() {
         let mut peers = PeerWindows::<Peers<2>>::new();
+        let accept = |peers: &mut PeerWindows<Peers<2>>, n, value| {
+            peers.accept(title(n), counter(value), FloorStorage::Exact, KEY, &mut Forgetful)
+        };
         for n in 0..100 {
-            peers.check(title(n), InvocationCounter::new(7)).unwrap();
+            peers.look_up(title(n), KEY, &mut Forgetful).unwrap().check(counter(7)).unwrap();
         }
         assert_eq!(peers.iter().count(), 0);
-        peers.accept(title(1), InvocationCounter::new(7)).unwrap();
-        peers.accept(title(2), InvocationCounter::new(9)).unwrap();
-        assert_eq!(peers.check(title(3), InvocationCounter::new(0)), Err(SecurityError::TooManyPeers));
-        assert_eq!(peers.accept(title(3), InvocationCounter::new(0)), Err(SecurityError::TooManyPeers));
-        assert!(peers.check(title(1), InvocationCounter::new(7)).is_err());
-        peers.check(title(1), InvocationCounter::new(8)).unwrap();
+        accept(&mut peers, 1, 7).unwrap();
+        accept(&mut peers, 2, 9).unwrap();
+        assert_eq!(peers.look_up(title(3), KEY, &mut Forgetful), Err(SecurityError::TooManyPeers));
+        assert_eq!(accept(&mut peers, 3, 0), Err(SecurityError::TooManyPeers));
+        assert!(peers.window(title(1)).check(counter(7)).is_err());
+        peers.window(title(1)).check(counter(8)).unwrap();
         assert_eq!(peers.lowest_acceptable(title(2)).value(), 10);
     }
 
     #[test]
     fn restoring_never_lowers_a_floor() {
         let mut peers = PeerWindows::<Peers<1>>::new();
-        peers.accept(title(1), InvocationCounter::new(99)).unwrap();
-        peers.restore(title(1), InvocationCounter::new(0)).unwrap();
+        peers.accept(title(1), counter(99), FloorStorage::Volatile, KEY, &mut Forgetful).unwrap();
+        peers.restore(title(1), counter(0)).unwrap();
         assert_eq!(peers.lowest_acceptable(title(1)).value(), 100);
-        peers.restore(title(1), InvocationCounter::new(200)).unwrap();
+        peers.restore(title(1), counter(200)).unwrap();
         assert_eq!(peers.lowest_acceptable(title(1)).value(), 200);
-        assert!(peers.restore(title(2), InvocationCounter::new(0)).is_err());
+        assert!(peers.restore(title(2), counter(0)).is_err());
+    }
+
+    #[test]
+    fn floors_are_stored_ahead_and_read_back() {
+        let mut medium = Medium::default();
+        let mut peers = PeerWindows::<Peers<2>>::new();
+        for value in 0..25 {
+            peers.accept(title(1), counter(value), FloorStorage::Ahead(10), KEY, &mut medium).unwrap();
+            assert!(medium.floors[&title(1)] > value, "stored before it is acted on");
+        }
+        assert_eq!((medium.floors[&title(1)], medium.writes), (30, 3));
+        assert_eq!(peers.lowest_acceptable(title(1)).value(), 25);
+        // A restart, without restoring anything.
+        let mut peers = PeerWindows::<Peers<2>>::new();
+        let window = peers.look_up(title(1), KEY, &mut medium).unwrap();
+        assert_eq!(window.lowest_acceptable().value(), 30);
+        peers.accept(title(1), counter(30), FloorStorage::Exact, KEY, &mut medium).unwrap();
+        assert_eq!(medium.floors[&title(1)], 31);
+        // What is not authenticated stores nothing.
+        peers.accept(title(1), counter(200), FloorStorage::Volatile, KEY, &mut medium).unwrap();
+        assert_eq!((medium.floors[&title(1)], peers.lowest_acceptable(title(1)).value()), (31, 201));
+    }
+
+    #[test]
+    fn without_storage_nothing_moves() {
+        let mut medium = Medium { fails: true, ..Medium::default() };
+        let mut peers = PeerWindows::<Peers<1>>::new();
+        let accepted = peers.accept(title(1), counter(5), FloorStorage::Exact, KEY, &mut medium);
+        assert_eq!(accepted, Err(SecurityError::Storage(StorageError)));
+        assert_eq!(peers.iter().count(), 0);
+        peers.look_up(title(1), KEY, &mut medium).unwrap().check(counter(5)).unwrap();
+    }
+
+    #[test]
+    fn the_last_floor_shuts_the_peer_out() {
+        let mut medium = Medium::default();
+        let mut peers = PeerWindows::<Peers<1>>::new();
+        let last = counter(u32::MAX - 1);
+        peers.accept(title(1), last, FloorStorage::Ahead(64), KEY, &mut medium).unwrap();
+        assert_eq!(medium.floors[&title(1)], u32::MAX);
+        assert!(peers.window(title(1)).check(last).is_err());
     }
 }

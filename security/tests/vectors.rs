@@ -497,6 +497,18 @@ fn counter_receive(vector: &Vector) -> Checked {
 fn counter_send(vector: &Vector) -> Checked {
     struct Ceiling(u32);
     impl CounterStore for Ceiling {
+        fn ceiling(&mut self, _: CounterId) -> Result<u32, StorageError> {
+            Ok(self.0)
+        }
+
+        fn floor(&mut self, _: CounterId, _: SystemTitle) -> Result<u32, StorageError> {
+            Err(StorageError)
+        }
+
+        fn reserve_floor(&mut self, _: CounterId, _: SystemTitle, _: u32) -> Result<(), StorageError> {
+            Err(StorageError)
+        }
+
         fn reserve(&mut self, _id: CounterId, ceiling: u32) -> Result<(), StorageError> {
             self.0 = ceiling;
             Ok(())

@@ -9,7 +9,7 @@ use dlms_axdr::{Data, Encoder};
 use dlms_obis::LogicalName;
 use dlms_security::hls::{Challenge, check_challenge};
 use dlms_security::{
-    AuthenticationMechanism, CryptoProvider, Protection, SecretKey, SecuritySuite, SystemTitle,
+    AuthenticationMechanism, CryptoProvider, FloorStorage, Protection, SecretKey, SecuritySuite, SystemTitle,
 };
 
 use super::session::{Challenges, Client, Dedicated, NO_SECURITY, State, Transaction, sealing, whole};
@@ -178,8 +178,14 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         };
         let handshake = self.handshake(env, &challenges);
         let asymmetric = env.public_keys.as_ref().and_then(|keys| keys.of(0));
-        match handshake.verify(env.provider, env.security.as_deref_mut(), asymmetric, opened, proof) {
-            Ok(()) => Ok(self.associated()),
+        let (provider, counters) = (env.provider, &mut *env.counters);
+        match handshake.verify(provider, counters, env.security.as_deref_mut(), asymmetric, opened, proof) {
+            Ok(()) => {
+                // The proof of our challenge, and what it came in, are new; their counter is above all that came before.
+                self.is_server_fresh = self.config.mechanism == AuthenticationMechanism::Gmac
+                    || opened.protection.contains(Protection::AUTHENTICATED);
+                Ok(self.associated())
+            }
             Err(_) => Ok(self.refuse_and_release(env, Refusal::ServerProof, out)),
         }
     }
@@ -280,6 +286,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
                 }
                 _ => None,
             },
+            floors: FloorStorage::Exact,
             accept_shared_counter: self.config.tolerance.contains(Tolerance::SHARED_PROOF_COUNTER),
         }
     }
@@ -364,9 +371,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         let octets = buffer.get_mut(..information.len()).ok_or(Refusal::Initiate("length"))?;
         octets.copy_from_slice(information);
         let plain = if self.config.ciphered {
-            let (keys, _) = env.keys(None).ok_or(Refusal::Protection(ProtectionError::NoKey))?;
+            let (keys, counters) = env.keys(None).ok_or(Refusal::Protection(ProtectionError::NoKey))?;
             let server = self.agreement.server_title.ok_or(Refusal::ServerTitle)?;
-            global_keys(keys).open(&Demand::new(server, FULL), octets)?.apdu
+            global_keys(keys).open(counters, &Demand::new(server, FULL), octets)?.apdu
         } else {
             0..octets.len()
         };

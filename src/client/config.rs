@@ -139,7 +139,7 @@ impl ClientConfig {
 pub struct Environment<'e, P: CryptoProvider> {
     /// Cryptography and randomness.
     pub provider: &'e P,
-    /// Where the send counter of the global key is kept.
+    /// Where the send counter of the global key is kept, and the floors of the servers that are heard under it.
     pub counters: &'e mut dyn CounterStore,
     /// The keys, where ciphering or mechanism 5 needs them. They outlive the association.
     pub security: Option<&'e mut SecurityContext<P, [Peer]>>,

@@ -5,7 +5,7 @@
 //! claim: it only chooses keys, and the tag or the signature then proves it.
 
 use dlms_axdr::{DecodeError, DecodeErrorKind, Reader};
-use dlms_security::{CryptoProvider, Peer, Protection, SystemTitle};
+use dlms_security::{CounterStore, CryptoProvider, Peer, Protection, SystemTitle};
 
 use super::session::whole;
 use crate::xdlms::{self, DataNotification, EventNotification, GeneralHeader};
@@ -66,19 +66,21 @@ pub fn claimed_sender(apdu: &[u8]) -> Option<SystemTitle> {
 /// Opens a notification in place.
 ///
 /// `keys` are those of the meter that [`claimed_sender`] names, with that title; without them only a plain notification
-/// passes, and that only if `required` is empty.
+/// passes, and that only if `required` is empty. The floor of the meter's counter is stored in `counters` before the
+/// notification is given out: one that came before a restart is not taken again.
 ///
 /// # Errors
 /// [`NotificationError`]; the replay window of the keys moves only when the tag has matched.
 pub fn open<'a, P: CryptoProvider>(
     provider: &P,
+    counters: &mut dyn CounterStore,
     keys: Option<(&mut SecurityContext<P, [Peer]>, SystemTitle)>,
     required: Protection,
     apdu: &'a mut [u8],
 ) -> Result<Opened<'a>, NotificationError> {
     if let Some((context, title)) = keys {
         let mut keys = Keys { provider, context, dedicated: None, key_ring: None, asymmetric: None };
-        return open_with(&mut keys, &Demand::new(title, required), apdu);
+        return open_with(&mut keys, counters, &Demand::new(title, required), apdu);
     }
     let tag = apdu.first().copied();
     let is_plain = matches!(tag, Some(xdlms::DATA_NOTIFICATION | xdlms::EVENT_NOTIFICATION));
@@ -95,10 +97,11 @@ pub fn open<'a, P: CryptoProvider>(
 /// [`NotificationError`]; replay windows move only when a tag has matched.
 pub fn open_with<'a, P: CryptoProvider>(
     keys: &mut Keys<'_, P>,
+    counters: &mut dyn CounterStore,
     demand: &Demand,
     apdu: &'a mut [u8],
 ) -> Result<Opened<'a>, NotificationError> {
-    let opened = keys.open(demand, apdu)?;
+    let opened = keys.open(counters, demand, apdu)?;
     let sender = (!opened.protection.is_empty()).then_some(demand.peer);
     decode(apdu.get(opened.apdu).unwrap_or(&[]), sender, opened.protection)
 }

@@ -5,7 +5,9 @@ use core::time::Duration;
 
 use dlms_axdr::{BufferFull, DecodeError, DecodeErrorKind, Encoder, Reader};
 use dlms_security::hls::Challenge;
-use dlms_security::{CounterStore, CryptoProvider, Protection, SecretKey, SecuritySuite, SystemTitle};
+use dlms_security::{
+    CounterStore, CryptoProvider, FloorStorage, Protection, SecretKey, SecuritySuite, SystemTitle,
+};
 
 use super::{Agreement, ClientConfig, ClientError, Environment, Event, Reaction, Tolerance};
 use crate::ProtectionError;
@@ -37,6 +39,8 @@ pub struct Client<P: CryptoProvider, B> {
     pub(super) suite: SecuritySuite,
     /// The transaction-id of the request that waits for its answer, if it had one.
     pub(super) transaction: Option<[u8; TransactionId::DRAWN]>,
+    /// The server proved itself under the global key, so that whatever comes after is new.
+    pub(super) is_server_fresh: bool,
     pub(super) deadline: Option<Duration>,
     pub(super) storage: B,
 }
@@ -96,6 +100,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             invoke_id: 0,
             suite: SecuritySuite::Suite0,
             transaction: None,
+            is_server_fresh: false,
             deadline: None,
             storage,
         }
@@ -263,9 +268,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             required: self.config.policy,
             accepted: self.config.accepted | Accepted::form(expected, self.request_protection()),
             transaction: self.transaction.and_then(|transaction| TransactionId::new(&transaction)),
+            floors: if self.is_server_fresh { FloorStorage::Volatile } else { FloorStorage::Exact },
         };
         let dedicated = self.dedicated.as_mut().map(|dedicated| &mut dedicated.key);
-        let opened = env.keys(dedicated).ok_or(NO_SECURITY)?.0.open(&demand, apdu)?;
+        let (mut keys, counters) = env.keys(dedicated).ok_or(NO_SECURITY)?;
+        let opened = keys.open(counters, &demand, apdu)?;
         if is_notification(apdu, &opened.apdu) {
             return Ok(opened);
         }
@@ -392,6 +399,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
     pub(super) fn close(&mut self) {
         self.state = State::Idle;
         self.dedicated = None;
+        self.is_server_fresh = false;
         self.deadline = None;
     }
 

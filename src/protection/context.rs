@@ -1,18 +1,26 @@
 //! The keys that every protected association has: the global ones of its security setup, and its dedicated key.
 
 use dlms_security::{
-    AuthenticationKey, CounterId, CounterStore, CryptoProvider, InvocationCounter, Peer, PeerWindows, Peers,
-    Protector, ReplayWindow, RequiredProtection, SecretKey, SecurityError, SecuritySuite, SendCounter,
-    SystemTitle,
+    AuthenticationKey, CounterId, CounterStore, CryptoProvider, FloorStorage, InvocationCounter, Peer,
+    PeerWindows, Peers, Protector, ReplayWindow, RequiredProtection, SecretKey, SecurityError, SecuritySuite,
+    SendCounter, SystemTitle,
 };
 
 use super::PEERS;
+use super::open::Windows;
 
 /// A key with everything that must live as long as it: our send counter and the peers' replay windows.
 pub(crate) struct KeyState<P: CryptoProvider, R: ?Sized = Peers<PEERS>> {
     pub(super) key: P::AeadKey,
     pub(super) send: SendCounter,
     pub(super) windows: PeerWindows<R>,
+}
+
+impl<P: CryptoProvider> KeyState<P, [Peer]> {
+    /// The key, and the windows that what comes under it is held against.
+    pub(super) fn receiving(&mut self) -> (&P::AeadKey, Windows<'_>) {
+        (&self.key, Windows::Peers(&mut self.windows, self.send.id()))
+    }
 }
 
 /// The keys of one security setup, with their counters. It outlives associations: replay windows and the send counter
@@ -26,6 +34,7 @@ pub struct SecurityContext<P: CryptoProvider, R: ?Sized = Peers<PEERS>> {
     pub(super) own_title: SystemTitle,
     pub(super) last_client: Option<SystemTitle>,
     pub(super) policy: RequiredProtection,
+    floor_step: u32,
     pub(super) authentication_key: AuthenticationKey,
     pub(super) unicast: KeyState<P, R>,
 }
@@ -55,8 +64,8 @@ impl<P: CryptoProvider> SecurityContext<P> {
     /// The context of one security setup, with room for [`PEERS`] peers: its suite, our own title, the global unicast
     /// encryption key and the global authentication key.
     ///
-    /// `id` names the key towards the [`CounterStore`]; `reserved` is the ceiling that the store holds for it (0 for a
-    /// new key). Sending begins there, so that no counter is used twice.
+    /// `id` names the key towards the [`CounterStore`], which is asked for its ceiling and floors when they are needed.
+    /// Sending begins no lower than at `reserved`, so that no counter is used twice; 0 where the store holds it.
     ///
     /// # Errors
     /// What the provider says of the key.
@@ -92,6 +101,7 @@ impl<P: CryptoProvider, const N: usize> SecurityContext<P, Peers<N>> {
             own_title,
             last_client: None,
             policy: RequiredProtection::empty(),
+            floor_step: FloorStorage::DEFAULT_STEP,
             authentication_key,
             unicast: KeyState {
                 key: provider.aead_key(suite, encryption_key.expose())?,
@@ -157,7 +167,7 @@ impl<P: CryptoProvider, R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> SecurityConte
         self.unicast.windows.iter()
     }
 
-    /// Sets the lowest counter that is accepted from `peer`, as it was stored before a restart.
+    /// Sets the lowest counter that is accepted from `peer`, where the [`CounterStore`] does not know it.
     ///
     /// # Errors
     /// The table of peers is full.
@@ -167,6 +177,29 @@ impl<P: CryptoProvider, R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> SecurityConte
         lowest: InvocationCounter,
     ) -> Result<(), SecurityError> {
         self.unicast.windows.restore(peer, lowest)
+    }
+
+    /// Stores the floors of clients this many counters ahead, [`FloorStorage::DEFAULT_STEP`] unless told otherwise; 1
+    /// stores each exactly. A server only: what a client accepts from a server is stored exactly.
+    ///
+    /// A client whose counter is below the floor after a restart is told the lowest acceptable one.
+    pub const fn set_floor_step(&mut self, step: u32) {
+        self.floor_step = step;
+    }
+
+    /// How a server stores the floors of its clients.
+    #[cfg(feature = "server")]
+    pub(crate) const fn floors(&self) -> FloorStorage {
+        FloorStorage::Ahead(self.floor_step)
+    }
+
+    /// The lowest counter that is accepted from `peer`, which may be known to the store alone.
+    pub(crate) fn floor(
+        &self,
+        peer: SystemTitle,
+        store: &mut dyn CounterStore,
+    ) -> Result<InvocationCounter, SecurityError> {
+        Ok(self.unicast.windows.look_up(peer, self.unicast.send.id(), store)?.lowest_acceptable())
     }
 
     /// The next counter of the global key.
@@ -182,8 +215,10 @@ impl<P: CryptoProvider, R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> SecurityConte
         &mut self,
         peer: SystemTitle,
         counter: InvocationCounter,
+        storage: FloorStorage,
+        store: &mut dyn CounterStore,
     ) -> Result<(), SecurityError> {
-        self.unicast.windows.accept(peer, counter)
+        self.unicast.windows.accept(peer, counter, storage, self.unicast.send.id(), store)
     }
 
     /// The global key, to make or verify a handshake proof.

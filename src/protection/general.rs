@@ -18,6 +18,7 @@ use dlms_security::{
 use super::envelope::{Accepted, Carrier, Envelope, KeyClass, length_octets};
 use super::error::ProtectionError;
 use super::key_info::{self, Sender};
+use super::key_ring::KeyRing;
 use super::keys::{Demand, Form, Keys, Layer};
 use super::open::{Checked, Windows};
 use super::transaction::TransactionId;
@@ -81,6 +82,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
     /// Opens general-ciphering. What is cheap is checked first, then signatures, then key agreement, then the tag.
     pub(super) fn open_general_ciphering(
         &mut self,
+        store: &mut dyn CounterStore,
         demand: &Demand,
         apdu: &mut [u8],
     ) -> Result<Layer, ProtectionError> {
@@ -106,9 +108,9 @@ impl<P: CryptoProvider> Keys<'_, P> {
             // Cheap checks before any computation with a private key; the window is consulted again below.
             let windows = match is_answer || is_restarting {
                 true => Windows::None,
-                false => Windows::Peers(&mut self.context.unicast.windows),
+                false => self.context.unicast.receiving().1,
             };
-            let checked = Checked::new(suite, KeySet::Unicast, demand, windows, content)?;
+            let checked = Checked::new(suite, KeySet::Unicast, demand, windows, store, content)?;
             if !checked.protection().contains(Protection::AUTHENTICATED) {
                 return Err(ProtectionError::Required);
             }
@@ -125,18 +127,17 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let context = &mut *self.context;
         let (key, windows) = match (&one_message_key, class) {
             (Some(key), _) if is_answer || is_restarting => (key, Windows::None),
-            (Some(key), _) => (key, Windows::Peers(&mut context.unicast.windows)),
+            (Some(key), _) => (key, context.unicast.receiving().1),
             (None, KeyClass::Broadcast) => {
-                let state = self.key_ring.as_deref_mut().and_then(|ring| ring.broadcast.as_mut());
-                let state = state.ok_or(ProtectionError::NoKey)?;
-                (&state.key, Windows::Peers(&mut state.windows))
+                let ring = self.key_ring.as_deref_mut();
+                ring.and_then(KeyRing::broadcast).ok_or(ProtectionError::NoKey)?.receiving()
             }
-            (None, _) => (&context.unicast.key, Windows::Peers(&mut context.unicast.windows)),
+            (None, _) => context.unicast.receiving(),
         };
         let content = apdu.get(at.clone()).unwrap_or(&[]);
-        let checked = Checked::new(suite, KeySet::Unicast, demand, windows, content)?;
+        let checked = Checked::new(suite, KeySet::Unicast, demand, windows, store, content)?;
         let ak = &context.authentication_key;
-        let layer = checked.open(self.provider, key, ak, envelope, None, apdu, covered, at)?;
+        let layer = checked.open(self.provider, store, key, ak, envelope, None, apdu, covered, at)?;
         if class.is_for_one_message()
             && !is_answer
             && is_restarting

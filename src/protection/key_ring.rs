@@ -4,7 +4,7 @@
 //! nothing.
 
 use dlms_security::{
-    CounterId, CryptoProvider, InvocationCounter, PeerWindows, SecretKey, SecurityError, SecuritySuite,
+    CounterId, CryptoProvider, InvocationCounter, Peer, PeerWindows, SecretKey, SecurityError, SecuritySuite,
     SendCounter, SystemTitle,
 };
 
@@ -77,6 +77,10 @@ impl<P: CryptoProvider> KeyRing<P> {
         self.broadcast
             .as_ref()
             .map_or(InvocationCounter::new(0), |state| state.windows.lowest_acceptable(peer))
+    }
+
+    pub(super) fn broadcast(&mut self) -> Option<&mut KeyState<P, [Peer]>> {
+        self.broadcast.as_mut().map(|state| state as _)
     }
 
     /// Whether a message under a key of its own with this transaction-id may be new.

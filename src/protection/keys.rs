@@ -3,8 +3,8 @@
 use core::ops::Range;
 
 use dlms_security::{
-    CounterStore, CryptoProvider, Curve, Functions, InvocationCounter, Peer, Protection, SecurityError,
-    SystemTitle,
+    CounterStore, CryptoProvider, Curve, FloorStorage, Functions, InvocationCounter, Peer, Protection,
+    SecurityError, SystemTitle,
 };
 
 use super::context::{DedicatedKey, SecurityContext};
@@ -42,12 +42,14 @@ pub struct Demand {
     pub accepted: Accepted,
     /// The transaction-id of the request that is waiting for its answer, if it had one.
     pub transaction: Option<TransactionId>,
+    /// How the floor of the peer's counters is stored, before this side acts on the APDU.
+    pub floors: FloorStorage,
 }
 
 impl Demand {
-    /// A demand of nothing but protection in the usual envelopes.
+    /// A demand of nothing but protection in the usual envelopes, with floors that are stored exactly.
     pub fn new(peer: SystemTitle, required: Protection) -> Self {
-        Self { peer, required, accepted: Accepted::default(), transaction: None }
+        Self { peer, required, accepted: Accepted::default(), transaction: None, floors: FloorStorage::Exact }
     }
 }
 
@@ -167,7 +169,12 @@ impl<P: CryptoProvider> Keys<'_, P> {
     ///
     /// # Errors
     /// [`ProtectionError`]. `apdu` is then of no more use.
-    pub fn open(&mut self, demand: &Demand, apdu: &mut [u8]) -> Result<Opened, ProtectionError> {
+    pub fn open(
+        &mut self,
+        store: &mut dyn CounterStore,
+        demand: &Demand,
+        apdu: &mut [u8],
+    ) -> Result<Opened, ProtectionError> {
         if demand.peer == self.context.own_title {
             return Err(ProtectionError::WrongTitle);
         }
@@ -186,8 +193,8 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 Some(&GENERAL_CIPHERING) if !done.ciphering().is_empty() => {
                     return Err(ProtectionError::Nested);
                 }
-                Some(&GENERAL_CIPHERING) => Some(self.open_general_ciphering(demand, inner)?),
-                _ => self.open_ciphering(demand, !done.ciphering().is_empty(), inner)?,
+                Some(&GENERAL_CIPHERING) => Some(self.open_general_ciphering(store, demand, inner)?),
+                _ => self.open_ciphering(store, demand, !done.ciphering().is_empty(), inner)?,
             };
             match layer {
                 Some(layer) => opened.add(layer)?,

@@ -3,13 +3,15 @@
 use core::ops::Range;
 
 use dlms_security::{
-    AuthenticationKey, CryptoProvider, InvocationCounter, KeySet, PeerWindows, Peers, Protection, Protector,
-    ReplayWindow, Requirement, SecurityError, SecurityHeader, SecuritySuite, SystemTitle,
+    AuthenticationKey, CounterId, CounterStore, CryptoProvider, FloorStorage, InvocationCounter, KeySet,
+    PeerWindows, Peers, Protection, Protector, ReplayWindow, Requirement, SecurityError, SecurityHeader,
+    SecuritySuite, SystemTitle,
 };
 
 use super::context::{DedicatedKey, SecurityContext};
 use super::envelope::{Accepted, Envelope, KeyClass, Parsed};
 use super::error::ProtectionError;
+use super::key_ring::KeyRing;
 use super::keys::{Demand, Keys, Layer, Opened};
 
 /// How far an APDU without an authentication tag may move a replay window.
@@ -17,8 +19,8 @@ const UNAUTHENTICATED_JUMP: u32 = 256;
 
 /// The replay windows that a key is held against.
 pub(super) enum Windows<'w> {
-    /// Of a key that several peers use.
-    Peers(&'w mut PeerWindows),
+    /// Of a key that several peers use, with the name under which its floors are stored.
+    Peers(&'w mut PeerWindows, CounterId),
     /// Of a key of one association.
     One(&'w mut ReplayWindow),
     /// None: something else than the counter tells whether the content is new.
@@ -26,29 +28,23 @@ pub(super) enum Windows<'w> {
 }
 
 impl Windows<'_> {
-    pub(super) fn floor(&self, peer: SystemTitle) -> InvocationCounter {
+    fn window(&self, peer: SystemTitle, store: &mut dyn CounterStore) -> Result<ReplayWindow, SecurityError> {
         match self {
-            Self::Peers(windows) => windows.lowest_acceptable(peer),
-            Self::One(window) => window.lowest_acceptable(),
-            Self::None => InvocationCounter::new(0),
+            Self::Peers(windows, id) => windows.look_up(peer, *id, store),
+            Self::One(window) => Ok(**window),
+            Self::None => Ok(ReplayWindow::default()),
         }
     }
 
-    pub(super) fn check(&self, peer: SystemTitle, counter: InvocationCounter) -> Result<(), SecurityError> {
-        match self {
-            Self::Peers(windows) => windows.check(peer, counter),
-            Self::One(window) => window.check(counter),
-            Self::None => ReplayWindow::default().check(counter),
-        }
-    }
-
-    pub(super) fn accept(
+    fn accept(
         &mut self,
         peer: SystemTitle,
         counter: InvocationCounter,
+        storage: FloorStorage,
+        store: &mut dyn CounterStore,
     ) -> Result<(), SecurityError> {
         match self {
-            Self::Peers(windows) => windows.accept(peer, counter),
+            Self::Peers(windows, id) => windows.accept(peer, counter, storage, *id, store),
             Self::One(window) => {
                 window.accept(counter);
                 Ok(())
@@ -63,6 +59,7 @@ pub(super) struct Checked<'w> {
     header: SecurityHeader,
     floor_before: InvocationCounter,
     peer: SystemTitle,
+    storage: FloorStorage,
     windows: Windows<'w>,
 }
 
@@ -73,20 +70,22 @@ impl<'w> Checked<'w> {
         key_set: KeySet,
         demand: &Demand,
         windows: Windows<'w>,
+        store: &mut dyn CounterStore,
         content: &[u8],
     ) -> Result<Self, ProtectionError> {
         let header = SecurityHeader::parse(content)?;
         Requirement { suite, protection: demand.required, key_set }.check(header.control)?;
-        windows.check(demand.peer, header.counter)?;
-        let floor_before = windows.floor(demand.peer);
+        let window = windows.window(demand.peer, store)?;
+        window.check(header.counter)?;
+        let floor_before = window.lowest_acceptable();
+        let is_authenticated = header.control.protection().contains(Protection::AUTHENTICATED);
+        let storage = if is_authenticated { demand.floors } else { FloorStorage::Volatile };
         // Without a tag anybody can forge the counter: such an APDU is taken only where this side asked for encryption
-        // alone, and may not push the window far.
-        if header.control.protection() == Protection::ENCRYPTED
-            && header.counter.value() - floor_before.value() > UNAUTHENTICATED_JUMP
-        {
+        // alone, may not push the window far, and moves nothing that is stored.
+        if !is_authenticated && header.counter.value() - floor_before.value() > UNAUTHENTICATED_JUMP {
             return Err(ProtectionError::Replay(floor_before.value()));
         }
-        Ok(Self { header, floor_before, peer: demand.peer, windows })
+        Ok(Self { header, floor_before, peer: demand.peer, storage, windows })
     }
 
     /// Opens the content at `at` of `apdu` in place; the octets at `covered` are covered by its tag too.
@@ -94,6 +93,7 @@ impl<'w> Checked<'w> {
     pub(super) fn open<P: CryptoProvider>(
         mut self,
         provider: &P,
+        store: &mut dyn CounterStore,
         key: &P::AeadKey,
         authentication_key: &AuthenticationKey,
         envelope: Envelope,
@@ -113,7 +113,7 @@ impl<'w> Checked<'w> {
         }
         let start = at.start + SecurityHeader::LENGTH;
         let inner = start..start + plain.len();
-        self.windows.accept(self.peer, self.header.counter)?;
+        self.windows.accept(self.peer, self.header.counter, self.storage, store)?;
         Ok(Layer {
             inner,
             protection: self.header.control.protection(),
@@ -134,6 +134,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
     /// these.
     pub(super) fn open_ciphering(
         &mut self,
+        store: &mut dyn CounterStore,
         demand: &Demand,
         is_ciphered: bool,
         apdu: &mut [u8],
@@ -165,15 +166,14 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 (&dedicated.key, Windows::One(&mut dedicated.window))
             }
             KeyClass::Broadcast => {
-                let state = self.key_ring.as_deref_mut().and_then(|ring| ring.broadcast.as_mut());
-                let state = state.ok_or(ProtectionError::NoKey)?;
-                (&state.key, Windows::Peers(&mut state.windows))
+                let ring = self.key_ring.as_deref_mut();
+                ring.and_then(KeyRing::broadcast).ok_or(ProtectionError::NoKey)?.receiving()
             }
-            _ => (&context.unicast.key, Windows::Peers(&mut context.unicast.windows)),
+            _ => context.unicast.receiving(),
         };
-        let checked = Checked::new(context.suite, key_set, demand, windows, content)?;
+        let checked = Checked::new(context.suite, key_set, demand, windows, store, content)?;
         let (ak, tag, at) = (&context.authentication_key, parsed.inner_tag, parsed.content);
-        checked.open(self.provider, key, ak, envelope, tag, apdu, 0..0, at).map(Some)
+        checked.open(self.provider, store, key, ak, envelope, tag, apdu, 0..0, at).map(Some)
     }
 }
 
@@ -186,12 +186,13 @@ impl<P: CryptoProvider, const N: usize> SecurityContext<P, Peers<N>> {
     pub fn open(
         &mut self,
         provider: &P,
+        store: &mut dyn CounterStore,
         dedicated: Option<&mut DedicatedKey<P>>,
         peer: SystemTitle,
         required: Protection,
         apdu: &mut [u8],
     ) -> Result<Opened, ProtectionError> {
         let mut keys = Keys { provider, context: self, dedicated, key_ring: None, asymmetric: None };
-        keys.open(&Demand::new(peer, required), apdu)
+        keys.open(store, &Demand::new(peer, required), apdu)
     }
 }

@@ -13,7 +13,7 @@ use dlms_security::{AuthenticationMechanism, CryptoProvider, Protection, Secret,
 use super::AssociationConfig;
 use super::event::{Event, RefusalReason};
 use super::hls::Challenges;
-use super::session::{Association, Host, Initiation, Session, State, Transfer, asymmetric};
+use super::session::{Association, Host, Initiation, Session, State, Transfer, asymmetric, exception};
 use crate::ProtectionError;
 use crate::acse::{
     Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
@@ -25,7 +25,10 @@ use crate::protection::{
     Accepted, DedicatedKey, Demand, Envelope, Form, GENERAL_HEADROOM, HEADROOM, SecurityContext, TAILROOM,
     TransactionId,
 };
-use crate::xdlms::{ConfirmedServiceError, Conformance, InitiateError, InitiateRequest, InitiateResponse};
+use crate::xdlms::{
+    ConfirmedServiceError, Conformance, InitiateError, InitiateRequest, InitiateResponse, ServiceError,
+    StateError,
+};
 
 const DLMS_VERSION: u8 = 6;
 const LN_VAA_NAME: u16 = 0x0007;
@@ -38,11 +41,13 @@ struct Refusal {
     reason: RefusalReason,
     diagnostic: Diagnostic,
     error: Option<ConfirmedServiceError>,
+    /// The lowest acceptable counter, if that of the InitiateRequest is below it.
+    lowest_acceptable: Option<u32>,
 }
 
 impl Refusal {
     const fn user(reason: RefusalReason, diagnostic: UserDiagnostic) -> Self {
-        Self { reason, diagnostic: Diagnostic::User(diagnostic), error: None }
+        Self { reason, diagnostic: Diagnostic::User(diagnostic), error: None, lowest_acceptable: None }
     }
 
     const fn initiate(error: InitiateError) -> Self {
@@ -50,7 +55,17 @@ impl Refusal {
             reason: RefusalReason::Initiate,
             diagnostic: Diagnostic::User(UserDiagnostic::NoReasonGiven),
             error: Some(ConfirmedServiceError::initiate(error)),
+            lowest_acceptable: None,
         }
+    }
+
+    /// The InitiateRequest cannot be opened. A client that only is behind is told where to go on.
+    fn protection(error: ProtectionError) -> Self {
+        let lowest_acceptable = match error {
+            ProtectionError::Replay(lowest) => Some(lowest),
+            _ => None,
+        };
+        Self { lowest_acceptable, ..Self::PROTECTION }
     }
 
     const AUTHENTICATION: Self =
@@ -79,7 +94,13 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             Ok(accepted) => self.open(host, accepted, out),
             Err(refusal) => {
                 self.events.push(Event::Refused { reason: refusal.reason });
-                refuse(&refusal, out)
+                match refusal.lowest_acceptable {
+                    Some(lowest) => {
+                        let error = ServiceError::InvocationCounterError(Some(lowest));
+                        exception(out, StateError::ServiceNotAllowed, error)
+                    }
+                    None => refuse(&refusal, out),
+                }
             }
         }
     }
@@ -99,6 +120,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 reason: RefusalReason::ProtocolVersion,
                 diagnostic: Diagnostic::Provider(ProviderDiagnostic::NoCommonAcseVersion),
                 error: None,
+                lowest_acceptable: None,
             });
         }
         let (index, config) = (0..=u8::MAX)
@@ -141,10 +163,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 return Err(Refusal::PROTECTION);
             };
             let demand = initiation_demand(config, title, config.policy | Protection::AUTHENTICATED);
-            let (mut keys, _) = host.keys(context, None).ok_or(Refusal::PROTECTION)?;
-            let opened = keys.open(&demand, &mut apdu[information.clone()]).map_err(|error| {
+            let (mut keys, counters) = host.keys(context, None).ok_or(Refusal::PROTECTION)?;
+            let demand = Demand { floors: keys.context.floors(), ..demand };
+            let opened = keys.open(counters, &demand, &mut apdu[information.clone()]).map_err(|error| {
                 self.events.push(Event::SecurityViolation { error });
-                Refusal::PROTECTION
+                Refusal::protection(error)
             })?;
             self.events.push(Event::WindowMoved { security: context, peer: title });
             initiation = Initiation { envelope: opened.envelope, protection: opened.protection };
@@ -266,7 +289,10 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                     let demand = initiation_demand(config, title, required);
                     let keys = host.keys(context, None);
                     let keys = keys.ok_or(ProtectionError::NoKey);
-                    keys.and_then(|(mut keys, _)| keys.open(&demand, &mut apdu[range]))
+                    keys.and_then(|(mut keys, counters)| {
+                        let demand = Demand { floors: keys.context.floors(), ..demand };
+                        keys.open(counters, &demand, &mut apdu[range])
+                    })
                 }
                 None => Err(ProtectionError::Required),
             };

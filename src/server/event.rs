@@ -61,7 +61,8 @@ pub enum Event {
     },
     /// An object did something that concerns the application: the supply was switched, a secret was changed, …
     Effect(Effect),
-    /// The lowest counter accepted from a peer rose; a meter that survives restarts stores it before it acts.
+    /// The lowest counter accepted from a peer rose: what an invocation counter object shows. The
+    /// [`CounterStore`](dlms_security::CounterStore) has it already.
     WindowMoved {
         /// Which security context.
         security: usize,

@@ -9,13 +9,12 @@ use cosem_objects::ActionResult;
 use dlms_axdr::{Data, Encoder, Reader};
 use dlms_obis::LogicalName;
 use dlms_security::hls::{Challenge, Proof};
-use dlms_security::{AuthenticationMechanism, CryptoProvider, Peer, SecurityError};
+use dlms_security::{AuthenticationMechanism, CryptoProvider, FloorStorage, Peer, SecurityError};
 
 use super::event::{Event, RefusalReason};
 use super::session::{Association, Failure, Host, Reply, Request, Session, State, asymmetric};
-use crate::SecurityContext;
 use crate::handshake::{Handshake, PeerKeySource, signature_key};
-use crate::protection::KeyClass;
+use crate::protection::{KeyClass, SecurityContext};
 use crate::xdlms::{ActionRequest, MethodDescriptor};
 
 /// How long a client may take to answer our challenge.
@@ -132,7 +131,10 @@ fn exchange_proofs<P: CryptoProvider>(
         accept_shared_counter: config.accept_shared_counter,
         manufacturer: host.manufacturer,
         peer_key: signature_key(challenges.client_key, asymmetric, association.client_title, storage),
+        floors: context.as_deref().map_or(FloorStorage::Exact, SecurityContext::floors),
     };
-    handshake.verify(host.provider, context.as_deref_mut(), asymmetric, request.opened, proof)?;
-    handshake.prove(host.provider, host.counters, context, asymmetric)
+    let counters = &mut *host.counters;
+    let opened = request.opened;
+    handshake.verify(host.provider, counters, context.as_deref_mut(), asymmetric, opened, proof)?;
+    handshake.prove(host.provider, counters, context, asymmetric)
 }

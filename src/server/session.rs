@@ -51,7 +51,8 @@ pub struct Host<'h, P: CryptoProvider> {
     pub key_management: Option<&'h mut dyn KeyManagement<P>>,
     /// Cryptography and random numbers.
     pub provider: &'h P,
-    /// Where send counters are reserved before they are used.
+    /// Where send counters and the floors of clients are kept: reserved before a counter is used, and before a request
+    /// is acted on.
     pub counters: &'h mut dyn CounterStore,
     /// The function of authentication mechanism 2, where an association uses it.
     pub manufacturer: Option<&'h dyn Manufacturer>,
@@ -468,10 +469,11 @@ impl<P: CryptoProvider> Association<P> {
         let context = config.security.filter(|_| config.ciphered).zip(self.client_title);
         match context {
             Some((context, client)) => {
-                let demand = Demand { accepted: config.accepted, ..Demand::new(client, required) };
-                let (mut keys, _) =
+                let accepted = config.accepted;
+                let (mut keys, counters) =
                     host.keys(context, self.dedicated.as_mut()).ok_or(ProtectionError::NoKey)?;
-                keys.open(&demand, apdu)
+                let floors = keys.context.floors();
+                keys.open(counters, &Demand { accepted, floors, ..Demand::new(client, required) }, apdu)
             }
             None if is_protected(apdu) => Err(ProtectionError::NoKey),
             None => Ok(Opened::plain(0..apdu.len())),

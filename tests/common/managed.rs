@@ -68,6 +68,21 @@ impl CounterStore for Medium {
         *kept = ceiling;
         Ok(())
     }
+
+    fn ceiling(&mut self, id: CounterId) -> Result<u32, StorageError> {
+        Ok(self.0.borrow().ceilings.get(&id.0).copied().unwrap_or(0))
+    }
+
+    fn floor(&mut self, id: CounterId, peer: SystemTitle) -> Result<u32, StorageError> {
+        Ok(self.0.borrow().floors.get(&(id.0, *peer.octets())).copied().unwrap_or(0))
+    }
+
+    fn reserve_floor(&mut self, id: CounterId, peer: SystemTitle, floor: u32) -> Result<(), StorageError> {
+        let mut stored = self.write()?;
+        let kept = stored.floors.entry((id.0, *peer.octets())).or_default();
+        *kept = floor.max(*kept);
+        Ok(())
+    }
 }
 
 impl KeyStore for Medium {
@@ -94,7 +109,8 @@ impl KeyStore for Medium {
             stored.keys.insert((setup, key.id), key.key.expose().to_vec());
         }
         for floor in change.floors {
-            stored.floors.insert((floor.key.0, *floor.peer.octets()), floor.lowest_acceptable.value());
+            let kept = stored.floors.entry((floor.key.0, *floor.peer.octets())).or_default();
+            *kept = floor.lowest_acceptable.value().max(*kept);
         }
         for pair in change.key_pairs {
             let place = (setup, pair.usage as u8, pair.slot);
@@ -165,6 +181,7 @@ impl Managed {
                 counters.reserved,
             )
             .unwrap();
+            context.set_floor_step(1);
             for (peer, lowest) in floors {
                 context.restore_window(peer, lowest).unwrap();
             }

@@ -55,13 +55,31 @@ fn fill(out: &mut [u8]) -> Result<(), SecurityError> {
 
 /// A store that forgets nothing until it is dropped.
 #[derive(Default)]
-pub struct Counters(pub std::collections::BTreeMap<u32, u32>);
+pub struct Counters(
+    pub std::collections::BTreeMap<u32, u32>,
+    pub std::collections::BTreeMap<(u32, SystemTitle), u32>,
+);
 
 impl CounterStore for Counters {
     fn reserve(&mut self, id: CounterId, ceiling: u32) -> Result<(), StorageError> {
         let stored = self.0.entry(id.0).or_default();
         assert!(*stored <= ceiling, "a ceiling never goes down");
         *stored = ceiling;
+        Ok(())
+    }
+
+    fn ceiling(&mut self, id: CounterId) -> Result<u32, StorageError> {
+        Ok(self.0.get(&id.0).copied().unwrap_or(0))
+    }
+
+    fn floor(&mut self, id: CounterId, peer: SystemTitle) -> Result<u32, StorageError> {
+        Ok(self.1.get(&(id.0, peer)).copied().unwrap_or(0))
+    }
+
+    fn reserve_floor(&mut self, id: CounterId, peer: SystemTitle, floor: u32) -> Result<(), StorageError> {
+        let stored = self.1.entry((id.0, peer)).or_default();
+        assert!(*stored <= floor, "a floor never goes down");
+        *stored = floor;
         Ok(())
     }
 }

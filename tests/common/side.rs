@@ -64,7 +64,9 @@ impl Side {
     pub fn open(&mut self, required: Protection, apdu: &[u8]) -> Result<Vec<u8>, ProtectionError> {
         let mut apdu = apdu.to_vec();
         let demand = Demand { accepted: ALL, ..Demand::new(CLIENT_TITLE, required) };
-        self.keys().open(&demand, &mut apdu).map(|opened| apdu[opened.apdu].to_vec())
+        self.keys()
+            .open(&mut dlms_security::Forgetful, &demand, &mut apdu)
+            .map(|opened| apdu[opened.apdu].to_vec())
     }
 }
 

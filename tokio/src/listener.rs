@@ -8,7 +8,7 @@ use std::time::Duration;
 use dlms::SecurityContext;
 use dlms::client::notification::{self, NotificationError, Opened};
 use dlms_hdlc::{Deframer as HdlcDeframer, Listener as HdlcListener, MAX_FRAME};
-use dlms_security::{CryptoProvider, Peer, Protection, SystemTitle};
+use dlms_security::{CounterStore, CryptoProvider, Peer, Protection, SystemTitle};
 use dlms_wrapper::{Deframer, HEADER_LENGTH, WPort, Wpdu};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UdpSocket};
@@ -58,17 +58,19 @@ impl Received {
         notification::claimed_sender(&self.apdu)
     }
 
-    /// Opens the notification in place; `keys` are those of the meter that [`Received::claimed_sender`] names.
+    /// Opens the notification in place; `keys` are those of the meter that [`Received::claimed_sender`] names. The floor
+    /// of its counter is stored in `counters`.
     ///
     /// # Errors
     /// It is not protected as `required`, or no notification.
     pub fn open<P: CryptoProvider>(
         &mut self,
         provider: &P,
+        counters: &mut dyn CounterStore,
         keys: Option<(&mut SecurityContext<P, [Peer]>, SystemTitle)>,
         required: Protection,
     ) -> Result<Opened<'_>, NotificationError> {
-        notification::open(provider, keys, required, &mut self.apdu)
+        notification::open(provider, counters, keys, required, &mut self.apdu)
     }
 }
 

@@ -131,11 +131,24 @@ fn image() -> Vec<u8> {
 }
 
 #[derive(Default)]
-struct Counters(BTreeMap<u32, u32>);
+struct Counters(BTreeMap<u32, u32>, BTreeMap<SystemTitle, u32>);
 
 impl CounterStore for Counters {
     fn reserve(&mut self, id: CounterId, ceiling: u32) -> Result<(), StorageError> {
         self.0.insert(id.0, ceiling);
+        Ok(())
+    }
+
+    fn ceiling(&mut self, id: CounterId) -> Result<u32, StorageError> {
+        Ok(self.0.get(&id.0).copied().unwrap_or(0))
+    }
+
+    fn floor(&mut self, _: CounterId, peer: SystemTitle) -> Result<u32, StorageError> {
+        Ok(self.1.get(&peer).copied().unwrap_or(0))
+    }
+
+    fn reserve_floor(&mut self, _: CounterId, peer: SystemTitle, floor: u32) -> Result<(), StorageError> {
+        self.1.insert(peer, floor);
         Ok(())
     }
 }
@@ -613,9 +626,12 @@ async fn notifications_are_heard() {
     for _ in 0..3 {
         let mut received = listener.next().await.unwrap();
         assert_eq!(received.apdu, notification);
-        let opened = received.open(&provider(), None, Protection::empty()).unwrap();
+        let opened =
+            received.open(&provider(), &mut dlms_security::NoStore, None, Protection::empty()).unwrap();
         assert_eq!((opened.sender, opened.protection), (None, Protection::empty()));
-        assert!(received.open(&provider(), None, Protection::AUTHENTICATED).is_err());
+        assert!(
+            received.open(&provider(), &mut dlms_security::NoStore, None, Protection::AUTHENTICATED).is_err()
+        );
     }
     let mut listener = Listener::bind_udp("127.0.0.1:0", ListenerFraming::Wrapper).await.unwrap();
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();

@@ -85,6 +85,19 @@ impl CounterStore for Counters {
         hardware::store(ceiling);
         Ok(())
     }
+
+    fn ceiling(&mut self, _: CounterId) -> Result<u32, StorageError> {
+        Ok(0)
+    }
+
+    fn floor(&mut self, _: CounterId, _: SystemTitle) -> Result<u32, StorageError> {
+        Ok(0)
+    }
+
+    fn reserve_floor(&mut self, _: CounterId, _: SystemTitle, floor: u32) -> Result<(), StorageError> {
+        hardware::store(floor);
+        Ok(())
+    }
 }
 
 const CLOCK: LogicalName = LogicalName::new(0, 0, 1, 0, 0, 255);

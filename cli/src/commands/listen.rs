@@ -10,7 +10,7 @@ use std::io::Cursor;
 use dlms::client::notification::{Notification, NotificationError, Opened};
 use dlms::{ProtectionError, SecurityContext};
 use dlms_axdr::OwnedData;
-use dlms_security::{CounterId, Protection, SystemTitle};
+use dlms_security::{CounterId, Forgetful, Protection, SystemTitle};
 use dlms_tokio::{Listener, ListenerFraming, Provider, Received};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -162,7 +162,8 @@ impl Meters {
         let peer = received.peer.map(|peer| peer.to_string());
         let refused = |error: NotificationError| refusal(&error).about(peer.as_deref().unwrap_or("a meter"));
         let Some(keys) = &self.keys.keys else {
-            let opened = received.open(&self.provider, None, Protection::empty()).map_err(refused)?;
+            let opened =
+                received.open(&self.provider, &mut Forgetful, None, Protection::empty()).map_err(refused)?;
             return print(&opened, peer.clone(), json);
         };
         let title = received.claimed_sender().or(self.keys.system_title).ok_or_else(|| {
@@ -178,7 +179,8 @@ impl Meters {
             None => context(&self.provider, keys)?,
         };
         let is_known = context.lowest_acceptable(title).value() > 0;
-        let opened = received.open(&self.provider, Some((&mut context, title)), self.keys.protection);
+        let opened =
+            received.open(&self.provider, &mut Forgetful, Some((&mut context, title)), self.keys.protection);
         let is_proved = is_known || opened.is_ok();
         let shown = opened.map_err(refused).and_then(|opened| print(&opened, peer.clone(), json));
         if is_proved {
