@@ -82,3 +82,27 @@ fn with_keys_plain_notifications_are_refused() {
     TcpStream::connect(&listening.address).unwrap().write_all(&wrapped()).unwrap();
     assert_eq!(heard(listening)[0]["error"]["layer"], "security");
 }
+
+/// Without tags the first counter that is heard from a meter cannot be doubted; after it, the same one is a replay.
+#[test]
+fn encryption_alone_is_taken_where_it_is_asked_for() {
+    let octets = |digits: &str| -> Vec<u8> {
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    };
+    // Sealed with the keys below: counters 0x00ABCDEF and one above.
+    let first = octets("db084d4d4d0000000001102000abcdeff9a9b19c15b127b5efc0b1");
+    let next = octets("db084d4d4d0000000001102000abcdf07f852a0e5e1c04418f3e00");
+    let state = Directory::new();
+    let keys = ["--ek", "000102030405060708090a0b0c0d0e0f", "--security", "enc", "--count", "3"];
+    let listening = listen(&state, "udp://127.0.0.1:0", &keys);
+    let meter = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for octets in [&first, &first, &next] {
+        meter.send_to(octets, &listening.address).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let heard = heard(listening);
+    assert_eq!(heard[0]["data"]["double-long-unsigned"], 5009, "{}", heard[0]);
+    assert_eq!(heard[0]["security"], "enc");
+    assert_eq!(heard[1]["error"]["layer"], "security");
+    assert_eq!(heard[2]["data"]["double-long-unsigned"], 5009);
+}

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::io::Cursor;
 
 use dlms::client::notification::{Notification, NotificationError, Opened};
+use dlms::xdlms::GeneralCipheringWithTitle;
 use dlms::{ProtectionError, SecurityContext};
-use dlms_axdr::OwnedData;
-use dlms_security::{CounterId, Forgetful, Protection, SystemTitle};
+use dlms_axdr::{OwnedData, Reader};
+use dlms_security::{CounterId, Forgetful, InvocationCounter, Protection, SecurityHeader, SystemTitle};
 use dlms_tokio::{Listener, ListenerFraming, Provider, Received};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -171,14 +172,26 @@ impl Meters {
                 .hint("give --system-title")
         })?;
         // A title is a claim: a meter is remembered once it has proved itself.
-        let mut context = match self.contexts.remove(&title) {
+        let known = self.contexts.remove(&title);
+        let is_known = known.is_some();
+        let mut context = match known {
             Some(context) => context,
             None if self.contexts.len() >= METERS => {
                 return Err(Failure::new(Exit::Security, "security", "too-many-meters", "too many meters"));
             }
-            None => context(&self.provider, keys)?,
+            None => {
+                let mut context = context(&self.provider, keys)?;
+                // Encryption alone proves no counter: the first one is where counting begins.
+                if self.keys.protection == Protection::ENCRYPTED
+                    && let Some(counter) = claimed_counter(&received.apdu)
+                {
+                    context.restore_window(title, counter).map_err(|error| {
+                        Failure::new(Exit::Security, "security", "refused", error.to_string())
+                    })?;
+                }
+                context
+            }
         };
-        let is_known = context.lowest_acceptable(title).value() > 0;
         let opened =
             received.open(&self.provider, &mut Forgetful, Some((&mut context, title)), self.keys.protection);
         let is_proved = is_known || opened.is_ok();
@@ -188,6 +201,12 @@ impl Meters {
         }
         shown
     }
+}
+
+/// The invocation counter that stands in general-glo-ciphering.
+fn claimed_counter(apdu: &[u8]) -> Option<InvocationCounter> {
+    let general = GeneralCipheringWithTitle::decode(&mut Reader::new(apdu)).ok()?;
+    Some(SecurityHeader::parse(general.content).ok()?.counter)
 }
 
 fn context(provider: &Provider, keys: &Keys) -> Result<SecurityContext<Provider>> {
