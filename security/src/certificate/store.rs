@@ -227,7 +227,7 @@ impl dyn CertificateStore + '_ {
     ///
     /// # Errors
     /// [`SecurityError::Certificate`] if it does not verify, [`SecurityError::InvalidKey`] if it is the server's and
-    /// for a key that the server does not have, and those of [`Self::insert`].
+    /// for a key that the server does not have, and those of [`CertificateStore::insert`].
     pub fn import(
         &self,
         provider: &dyn PublicKeyProvider,
