@@ -192,7 +192,7 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, policy: Prot
         client_title: None,
         accepted: dlms::Accepted::default(),
         notifications: dlms::Envelope::GLOBAL,
-            presents_certificate: false,
+        presents_certificate: false,
         accept_shared_counter: false,
     }
 }

@@ -216,7 +216,7 @@ fn meter(rows: u32) -> Arc<Mutex<Meter>> {
         client_title: None,
         accepted: dlms::Accepted::default(),
         notifications: dlms::Envelope::GLOBAL,
-            presents_certificate: false,
+        presents_certificate: false,
         accept_shared_counter: false,
     };
     let provider = provider();
