@@ -83,6 +83,7 @@ impl<'a> Sequence<'a> {
     }
 
     /// The elements, in order.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn iter(&self) -> Elements<'a> {
         let source = match self.shape {
             Shape::Tagged(octets) => Source::Tagged(Reader::new(octets)),
