@@ -6,12 +6,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use dlms_meters::Credentials;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, Protection, Secret, SecretKey, SecuritySuite, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, PrivateKey, Protection, PublicKey, Secret, SecretKey,
+    SecuritySuite, SystemTitle,
 };
 use serde::Deserialize;
 
 use crate::args::Framing;
 use crate::failure::{Failure, Result};
+use crate::key_files;
 use crate::parse::address::Address;
 use crate::parse::hex;
 
@@ -242,6 +244,13 @@ pub(crate) struct Keys {
     pub(crate) dedicated: Option<SecretKey>,
 }
 
+/// Our signature key, and the one that the meter's signatures are verified with.
+#[derive(Clone)]
+pub(crate) struct Signatures {
+    pub(crate) own: PrivateKey,
+    pub(crate) peer: PublicKey,
+}
+
 /// A meter, how to reach it, and as whom.
 #[derive(Clone)]
 pub(crate) struct Target {
@@ -255,6 +264,7 @@ pub(crate) struct Target {
     pub(crate) secret: Secret,
     pub(crate) protection: Protection,
     pub(crate) keys: Option<Keys>,
+    pub(crate) signatures: Option<Signatures>,
     pub(crate) client_title: Option<SystemTitle>,
     pub(crate) server_title: Option<SystemTitle>,
     pub(crate) counter: CounterSource,
@@ -273,6 +283,7 @@ impl Target {
             secret: Secret::empty(),
             protection: Protection::empty(),
             keys: None,
+            signatures: None,
             client_title: None,
             server_title: None,
             counter: CounterSource::Kept,
@@ -373,6 +384,8 @@ impl ConnectionOptions {
             ak: credentials.ak.clone(),
             client_title: credentials.client_title.clone(),
             server_title: credentials.server_title.clone(),
+            signing_key: credentials.signing_key.clone(),
+            peer_public_key: credentials.peer_public_key.clone(),
             trace,
             ..Self::default()
         };
@@ -395,9 +408,6 @@ impl ConnectionOptions {
         if self.short_names {
             return Err(Failure::usage("short names are not built yet"));
         }
-        if self.auth == Some(Auth::Ecdsa) || self.signing_key.is_some() || self.peer_public_key.is_some() {
-            return Err(Failure::usage("signatures (--auth ecdsa) are not built yet"));
-        }
         let mechanism = match self.auth.unwrap_or(Auth::None) {
             Auth::None => AuthenticationMechanism::None,
             Auth::Lls => AuthenticationMechanism::Lls,
@@ -411,6 +421,7 @@ impl ConnectionOptions {
             Auth::Ecdsa => AuthenticationMechanism::Ecdsa,
         };
         let keys = self.keys()?;
+        let signatures = self.signatures(keys.as_ref())?;
         let protection = match self.security {
             Some(security) => security.protection(),
             None if keys.is_none() => Protection::empty(),
@@ -432,7 +443,8 @@ impl ConnectionOptions {
         if self.ak.is_none() && (proves_with_key || protection.contains(Protection::AUTHENTICATED)) {
             return Err(Failure::usage("authentication needs an authentication key").hint("give --ak"));
         }
-        let needs_secret = mechanism != AuthenticationMechanism::None && !proves_with_key;
+        let needs_secret =
+            mechanism != AuthenticationMechanism::None && !proves_with_key && signatures.is_none();
         if needs_secret && self.password.is_none() && self.password_hex.is_none() {
             return Err(Failure::usage("this --auth needs a password")
                 .hint("give --password, --password-hex or DLMS_PASSWORD; --password \"\" is an empty one"));
@@ -460,6 +472,7 @@ impl ConnectionOptions {
             secret: self.secret()?,
             protection,
             keys,
+            signatures,
             client_title,
             server_title: title(self.server_title.as_deref(), "--server-title")?,
             counter: self.counter()?,
@@ -497,6 +510,26 @@ impl ConnectionOptions {
             keys.dedicated = Some(key(keys.suite, digits, "--dedicated-key")?);
         }
         Ok(Some(keys))
+    }
+
+    /// The keys of `--auth ecdsa`, all on the curve of the suite.
+    fn signatures(&self, keys: Option<&Keys>) -> Result<Option<Signatures>> {
+        if self.auth != Some(Auth::Ecdsa) {
+            // Where a meter's profile has them, another --auth does not need them.
+            return Ok(None);
+        }
+        let (Some(own), Some(peer)) = (&self.signing_key, &self.peer_public_key) else {
+            return Err(Failure::usage("signatures need keys")
+                .hint("give --signing-key and --peer-public-key, as hexadecimal digits or files"));
+        };
+        let own = key_files::private_key(own, "--signing-key")?;
+        let peer = key_files::public_key(peer, "--peer-public-key")?;
+        let curve = keys.map_or(Some(own.curve()), |keys| keys.suite.curve());
+        if curve != Some(own.curve()) || curve != Some(peer.curve()) {
+            return Err(Failure::usage("the signature keys are not on the curve of the suite")
+                .hint("suite 1 has P-256, suite 2 P-384; give --suite"));
+        }
+        Ok(Some(Signatures { own, peer }))
     }
 
     fn counter(&self) -> Result<CounterSource> {

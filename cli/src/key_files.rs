@@ -21,7 +21,6 @@ use crate::parse::hex;
 const MAX_FILE: u64 = 64 * 1024;
 
 /// The private key that `text` is or names, of the option `option`.
-#[allow(dead_code, reason = "for the options of suites 1 and 2")]
 pub(crate) fn private_key(text: &str, option: &str) -> Result<PrivateKey> {
     if let Some(key) = hex::octets(text).ok().map(Zeroizing::new).and_then(|octets| scalar(&octets)) {
         return Ok(key);
@@ -37,7 +36,6 @@ pub(crate) fn private_key_file(path: &Path) -> Result<PrivateKey> {
 
 /// The public key that `text` is or names, of the option `option`. A certificate is taken for its key: it is not
 /// verified.
-#[allow(dead_code, reason = "for the options of suites 1 and 2")]
 pub(crate) fn public_key(text: &str, option: &str) -> Result<PublicKey> {
     if let Some(key) = hex::octets(text).ok().and_then(|octets| point(&octets)) {
         return Ok(key);

@@ -1,15 +1,16 @@
 //! An association with a meter: the async client with this command's options and failures.
 
 use cosem_objects::{ActionResult, AttributeReference, DataAccessResult, MethodReference};
+use dlms::KeyPairs;
 use dlms::acse::{AssociateResult, Diagnostic, UserDiagnostic};
 use dlms::client::{ClientConfig, ClientError, Refusal};
 use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection, ExceptionResponse, ServiceError};
 use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
-use dlms_security::{CounterStore, Forgetful};
+use dlms_security::{CounterStore, Forgetful, KeyUsage, PeerKeys, PublicKey, SystemTitle};
 use dlms_tokio::iec62056_21::BaudRate;
-use dlms_tokio::{Client, ClientOptions, Endpoint, Error, ErrorKind, ModeE, SerialOptions};
+use dlms_tokio::{Client, ClientOptions, Endpoint, Error, ErrorKind, Identity, ModeE, SerialOptions};
 
 use crate::args::Framing;
 use crate::connection::{CounterSource, Keys, Target};
@@ -119,10 +120,28 @@ async fn options(target: &Target) -> Result<ClientOptions> {
     if let Some(keys) = &target.keys {
         options.keys = Some(counted(target, keys).await?);
     }
+    if let Some(signatures) = &target.signatures {
+        let own = KeyPairs::new().with(KeyUsage::DigitalSignature, signatures.own.clone());
+        options.identity =
+            Some(Identity::new(own, Meter { title: target.server_title, key: signatures.peer }));
+    }
     if target.trace {
         options.trace = Some(Box::new(trace::to_standard_error()));
     }
     Ok(options)
+}
+
+/// The one peer of a client: the meter, by its title where that is known.
+struct Meter {
+    title: Option<SystemTitle>,
+    key: PublicKey,
+}
+
+impl PeerKeys for Meter {
+    fn public_key(&self, owner: SystemTitle, usage: KeyUsage) -> Option<PublicKey> {
+        let is_meter = self.title.is_none_or(|title| title == owner);
+        (is_meter && usage == KeyUsage::DigitalSignature).then_some(self.key)
+    }
 }
 
 fn framing(target: &Target) -> Result<dlms_tokio::Framing> {

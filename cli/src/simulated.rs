@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use dlms::server::{AssociationConfig, Event, Host, KeyManager};
-use dlms::{KeyRing, SecurityContext};
+use dlms::{KeyPairs, KeyRing, PublicKeys, SecurityContext};
 use dlms_hdlc::{Parameters, SecondaryConfig, ServerAddress};
-use dlms_meters::{Credentials, Keys, MeterModel, Options, Simulation};
+use dlms_meters::{Clients, Credentials, Keys, MeterModel, Options, Simulation};
 use dlms_security::SystemTitle;
 use dlms_tokio::{Provider, Server, ServerFraming, ServerHost, ServerOptions};
 
@@ -34,6 +34,8 @@ pub(crate) struct Meter {
     security: Vec<SecurityContext<Provider>>,
     key_rings: Vec<KeyRing<Provider>>,
     key_manager: KeyManager<Provider, Keys>,
+    key_pairs: Vec<KeyPairs>,
+    clients: Clients,
     title: SystemTitle,
     provider: Provider,
     scratch: Vec<u8>,
@@ -53,6 +55,8 @@ impl Meter {
             security: simulation.security(&provider).map_err(|error| broken(&error))?,
             key_rings: simulation.key_rings(&provider).map_err(|error| broken(&error))?,
             key_manager: KeyManager::new(simulation.keys(&provider).map_err(|error| broken(&error))?),
+            key_pairs: simulation.key_pairs().map_err(|error| broken(&error))?,
+            clients: simulation.clients().map_err(|error| broken(&error))?,
             title: simulation.system_title().map_err(|error| broken(&error))?,
             simulation,
             provider,
@@ -99,7 +103,11 @@ impl ServerHost for Meter {
             provider: &self.provider,
             counters: &mut self.simulation.counters,
             key_rings: &mut self.key_rings,
-            public_keys: None,
+            public_keys: Some(PublicKeys {
+                provider: &self.provider,
+                own: &mut self.key_pairs,
+                peers: &self.clients,
+            }),
             certificates: None,
             key_management: Some(&mut self.key_manager),
             manufacturer: None,

@@ -111,6 +111,22 @@ mod our_client {
         "--server-title",
         SERVER_TITLE,
     ];
+    /// The client's private and the server's public key of the driver.
+    const SIGNING_KEY: &str = "003700c9cb0098fa52d9c4429deb583ec3f3d60f1f4bb58d3204dc0a9086fa00";
+    const PEER_PUBLIC_KEY: &str = "7bd8ada142167c3dd24cf7200cbfa5d092d9ffbbbcb2588b3cb751daa1b9967e\
+                                   46299bb210a4f8c34a7890a7c4b6f255a228552852c1b03ea4b1e89e5e56eade";
+
+    #[test]
+    fn ecdsa_under_suite_1() {
+        let server = ["--auth", "ecdsa", "--suite", "1", "--security-policy", "authenc", "--challenge", "32"];
+        let client = ["--auth", "ecdsa", "--suite", "1", "--signing-key", SIGNING_KEY];
+        let keys = ["--peer-public-key", PEER_PUBLIC_KEY, "--ek", EK, "--ak", AK];
+        let titles = ["--client", "1", "--client-title", CLIENT_TITLE, "--server-title", SERVER_TITLE];
+        for framing in ["wrapper", "hdlc"] {
+            everything(framing, &server, &[&client[..], &keys, &titles].concat());
+        }
+    }
+
     const LLS: [&str; 6] = ["--client", "1", "--auth", "lls", "--password", "Gurux"];
 
     #[test]
@@ -244,6 +260,8 @@ mod our_server {
             ("--ak", "ak"),
             ("--system-title", "client-title"),
             ("--server-title", "server-title"),
+            ("--signing-key", "signing-key"),
+            ("--peer-public-key", "peer-public-key"),
         ] {
             if let Some(value) = text(&one[key]) {
                 command.args([option, &value]);
@@ -276,6 +294,12 @@ mod our_server {
     fn gurux_with_every_other_mechanism_and_suite() {
         for name in ["md5", "sha1", "sha256", "gmac-0", "gmac-0-auth", "gmac-1-auth-enc", "gmac-2-auth-enc"] {
             gurux("wrapper", name, &[]);
+        }
+        // The package has no P-384.
+        for (framing, name) in
+            [("wrapper", "ecdsa-1"), ("wrapper", "ecdsa-1-auth-enc"), ("hdlc", "ecdsa-1-auth-enc")]
+        {
+            gurux(framing, name, &["--fix-ecdsa", "--challenge", "32"]);
         }
         gurux("wrapper", "gmac-0-auth-enc", &["--general-protection"]);
         gurux("wrapper", "gmac-0-auth-enc", &["--dedicated", "404142434445464748494a4b4c4d4e4f"]);

@@ -19,7 +19,7 @@ pub struct Credentials {
     pub client: u16,
     /// The server's address.
     pub server: u16,
-    /// `none`, `lls`, `md5`, `sha1`, `gmac`, `sha256`.
+    /// `none`, `lls`, `md5`, `sha1`, `gmac`, `sha256`, `ecdsa`.
     pub auth: &'static str,
     /// The security suite, where keys are used.
     pub suite: Option<u8>,
@@ -39,6 +39,10 @@ pub struct Credentials {
     pub client_title: Option<String>,
     /// The Data object that tells the highest invocation counter received.
     pub counter_object: Option<String>,
+    /// The client's signature key, in suites 1 and 2.
+    pub signing_key: Option<String>,
+    /// The server's public signature key, `x ‖ y`.
+    pub peer_public_key: Option<String>,
 }
 
 impl Association {
@@ -116,6 +120,11 @@ impl Association {
             server_title: has_titles.then(|| model.meter.system_title.clone()),
             client_title: has_titles.then(|| client_title.to_owned()),
             counter_object: counter,
+            signing_key: keys.and_then(|keys| keys.client_signing_key.clone()),
+            peer_public_key: match keys {
+                Some(keys) => keys.server_public_key()?.map(|key| to_hex(key.octets())),
+                None => None,
+            },
         })
     }
 }

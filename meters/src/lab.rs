@@ -5,6 +5,8 @@
 //! | 16 | `public`: reads without authentication |
 //! | 17 to 24 | without ciphering: none, LLS, MD5, SHA-1, GMAC with the keys of suite 0, 1 and 2, SHA-256 |
 //! | 32 to 67 | with ciphering: for each suite, first authenticated, then authenticated and encrypted, the six mechanisms |
+//! | 25, 26 | without ciphering: ECDSA with the keys of suite 1 and 2 |
+//! | 68 to 71 | with ciphering: ECDSA in suites 1 and 2, first authenticated, then authenticated and encrypted |
 //!
 //! Each association with keys has a Security setup, keys and a counter object of its own: of version 0 with suite 0, of
 //! version 1 with the others. The master key of setup 0 is 60 61 62 …; the first octet rises with the number of the setup. The public client sees all
@@ -19,9 +21,13 @@ use crate::model::{Association, Item, KeySet, Model, Object};
 
 const MECHANISMS: [(&str, u8); 6] =
     [("none", 0), ("lls", 1), ("md5", 3), ("sha1", 4), ("gmac", 5), ("sha256", 6)];
+const ECDSA: u8 = 7;
+const PROTECTIONS: [(&str, &[&str]); 2] =
+    [("auth", &["authenticated"]), ("auth-enc", &["authenticated", "encrypted"])];
 const PASSWORD: &str = "12345678";
 const SECRET: &str = "0123456789abcdef";
-const CLIENT_TITLE: &str = "434c494c41420001";
+/// One for each suite: a title has one signature key.
+const CLIENT_TITLES: [&str; 3] = ["434c494c41420001", "434c494c41420101", "434c494c41420201"];
 const MAX_PDU: u16 = 1280;
 
 const SERVICES: [&str; 9] = [
@@ -56,23 +62,32 @@ pub(crate) fn add_associations(model: &mut Model) {
     }
     let mut client = 32;
     for suite in 0..3 {
-        for (suffix, protection) in
-            [("auth", &["authenticated"][..]), ("auth-enc", &["authenticated", "encrypted"])]
-        {
+        for (suffix, protection) in PROTECTIONS {
             for (name, mechanism) in MECHANISMS {
-                add(
-                    model,
-                    &format!("{name}-{suite}-{suffix}"),
-                    client,
-                    mechanism,
-                    Some(suite),
-                    protection,
-                    "full",
-                );
+                let name = format!("{name}-{suite}-{suffix}");
+                add(model, &name, client, mechanism, Some(suite), protection, "full");
                 client += 1;
             }
         }
     }
+    for suite in [1, 2] {
+        add(model, &format!("ecdsa-{suite}"), 24 + u16::from(suite), ECDSA, Some(suite), &[], "full");
+        for (suffix, protection) in PROTECTIONS {
+            let name = format!("ecdsa-{suite}-{suffix}");
+            add(model, &name, client, ECDSA, Some(suite), protection, "full");
+            client += 1;
+        }
+    }
+}
+
+/// A private key of the suite's curve; test material.
+fn signing_key(suite: u8, first: u8) -> Option<String> {
+    let length = match suite {
+        0 => return None,
+        1 => 32,
+        _ => 48,
+    };
+    Some((0..length).map(|octet| format!("{:02x}", first + octet)).collect())
 }
 
 fn add(
@@ -122,6 +137,7 @@ fn add(
         methods: Vec::new(),
     });
     let (Some(suite), Some(security_setup)) = (suite, security_setup) else { return };
+    let client_title = CLIENT_TITLES[usize::from(suite.min(2))];
     let counter = format!("0-0:43.1.{number}.255");
     let length = if suite == 2 { 32 } else { 16 };
     let key = |first: u8| -> String {
@@ -137,7 +153,9 @@ fn add(
         ek: key(0x00),
         ak: key(0xD0),
         kek: Some(key(0x60)),
-        client_title: CLIENT_TITLE.to_owned(),
+        server_signing_key: signing_key(suite, 0x21),
+        client_signing_key: signing_key(suite, 0x31),
+        client_title: client_title.to_owned(),
         counter: counter.clone(),
     });
     let only =
@@ -171,7 +189,7 @@ fn add(
         attributes: vec![
             item(2, &setup_set, code(policy)),
             item(3, &setup_set, code(suite.into())),
-            item(4, &setup_set, title(CLIENT_TITLE)),
+            item(4, &setup_set, title(client_title)),
             item(5, &setup_set, server_title),
             Item { id: 6, access: setup_set, value: None },
         ],

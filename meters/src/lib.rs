@@ -15,6 +15,7 @@ mod model;
 mod notation;
 mod objects;
 mod registers;
+mod signatures;
 mod simulation;
 mod state;
 
@@ -27,6 +28,7 @@ pub use associations::Credentials;
 pub use counters::Counters;
 pub use device::MeterDevice;
 pub use keys::Keys;
+pub use signatures::Clients;
 pub use simulation::{Options, Simulation};
 pub use state::StateError;
 

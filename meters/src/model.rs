@@ -70,6 +70,12 @@ pub(crate) struct KeySet {
     /// The master key, where keys can be transferred.
     #[serde(default)]
     pub(crate) kek: Option<String>,
+    /// The meter's signature key, in suites 1 and 2.
+    #[serde(default)]
+    pub(crate) server_signing_key: Option<String>,
+    /// The client's.
+    #[serde(default)]
+    pub(crate) client_signing_key: Option<String>,
     pub(crate) client_title: String,
     /// The Data object that tells the highest counter received.
     pub(crate) counter: String,

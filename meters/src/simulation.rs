@@ -24,6 +24,7 @@ use crate::model::Model;
 use crate::notation::{logical_name, parse};
 use crate::objects::{AnyObject, number, set_number, title as title_octets};
 use crate::registers::Registers;
+use crate::signatures::{self, Clients};
 use crate::state::{KeptTime, StateDirectory, StateError};
 use crate::{Error, MeterModel, ModelError};
 
@@ -234,6 +235,22 @@ impl Simulation {
             Ok(ring)
         });
         rings.collect()
+    }
+
+    /// The meter's key pairs, at the place of each Security setup.
+    ///
+    /// # Errors
+    /// The model has a key that is none.
+    pub fn key_pairs(&self) -> Result<Vec<dlms::KeyPairs>, Error> {
+        Ok(signatures::key_pairs(&self.model)?)
+    }
+
+    /// The clients whose signatures the meter takes.
+    ///
+    /// # Errors
+    /// The model has a key or a title that is none.
+    pub fn clients(&self) -> Result<Clients, Error> {
+        Ok(signatures::clients(&self.model)?)
     }
 
     /// The policy that the model gives a Security setup.

@@ -34,7 +34,7 @@ pub use error::{Error, ErrorKind};
 pub use link::Link;
 pub use listener::{Listener, ListenerFraming, Received};
 pub use optical::{ModeE, answer_sign_on, sign_on};
-pub use options::{ClientOptions, Endpoint, Framing, Keys, SerialOptions};
+pub use options::{ClientOptions, Endpoint, Framing, Identity, Keys, SerialOptions};
 pub use provider::{OsRandom, Provider, provider};
 pub use server::{Server, ServerFraming, ServerHost, ServerOptions, serve_stream};
 pub use trace::{Direction, Layer, Trace};

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dlms::client::ClientConfig;
+use dlms::{KeyPairs, PublicKeys};
 use dlms_hdlc::{ClientAddress, Parameters, PrimaryConfig, ServerAddress};
 use dlms_security::hls::Manufacturer;
 use dlms_security::{
-    AuthenticationKey, CounterId, CounterStore, NoStore, SecretKey, SecuritySuite, SystemTitle,
+    AuthenticationKey, CounterId, CounterStore, NoStore, PeerKeys, PublicKeyProvider, SecretKey,
+    SecuritySuite, SystemTitle,
 };
 use dlms_wrapper::WPort;
 
@@ -143,6 +145,37 @@ impl Keys {
     }
 }
 
+/// Our own key pairs and whom we trust: for authentication mechanism 7, signatures and agreed keys.
+pub struct Identity {
+    pub(crate) provider: Box<dyn PublicKeyProvider + Send + Sync>,
+    pub(crate) own: KeyPairs,
+    pub(crate) peers: Box<dyn PeerKeys + Send + Sync>,
+}
+
+impl Identity {
+    /// Key pairs in software.
+    pub fn new(own: KeyPairs, peers: impl PeerKeys + Send + Sync + 'static) -> Self {
+        Self::with_provider(crate::provider(), own, peers)
+    }
+
+    /// Key pairs that another provider knows: a hardware security module, whose private keys are handles.
+    pub fn with_provider(
+        provider: impl PublicKeyProvider + Send + Sync + 'static,
+        own: KeyPairs,
+        peers: impl PeerKeys + Send + Sync + 'static,
+    ) -> Self {
+        Self { provider: Box::new(provider), own, peers: Box::new(peers) }
+    }
+
+    pub(crate) fn public_keys(&mut self) -> PublicKeys<'_> {
+        PublicKeys {
+            provider: &*self.provider,
+            own: std::slice::from_mut(&mut self.own),
+            peers: &*self.peers,
+        }
+    }
+}
+
 /// Everything that connecting to a meter needs.
 pub struct ClientOptions {
     /// Where the meter is.
@@ -153,6 +186,8 @@ pub struct ClientOptions {
     pub association: ClientConfig,
     /// The keys, where the association needs some.
     pub keys: Option<Keys>,
+    /// Our own key pairs and the meter's public keys, where the association needs some.
+    pub identity: Option<Identity>,
     /// The method of authentication mechanism 2.
     pub manufacturer: Option<Box<dyn Manufacturer + Send + Sync>>,
     /// How long connecting may take. How long an answer may take stands in the association.
@@ -176,6 +211,7 @@ impl ClientOptions {
             framing,
             association: ClientConfig::public(),
             keys: None,
+            identity: None,
             manufacturer: None,
             connect_timeout: Duration::from_secs(10),
             retries: 2,
@@ -196,6 +232,13 @@ impl ClientOptions {
     #[must_use]
     pub fn with_keys(mut self, keys: Keys) -> Self {
         self.keys = Some(keys);
+        self
+    }
+
+    /// With these key pairs and public keys.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
         self
     }
 

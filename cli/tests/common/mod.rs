@@ -189,6 +189,8 @@ pub fn options(meter: &Running, framing: &str, credentials: &Value) -> Vec<Strin
         ("--ak", "ak"),
         ("--client-title", "client-title"),
         ("--server-title", "server-title"),
+        ("--signing-key", "signing-key"),
+        ("--peer-public-key", "peer-public-key"),
     ] {
         match &credentials[key] {
             Value::Null => {}

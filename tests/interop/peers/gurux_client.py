@@ -13,6 +13,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import os
 import resource
 import socket
 import sys
@@ -167,6 +168,8 @@ class Peer:
         ci.blockCipherKey = bytearray.fromhex(opt.ek)
         ci.authenticationKey = bytearray.fromhex(opt.ak)
         ci.invocationCounter = opt.ic
+        if opt.challenge:
+            self.cl.setCtoSChallenge(bytearray(os.urandom(opt.challenge)))
         if opt.dedicated:
             ci.dedicatedKey = bytearray.fromhex(opt.dedicated)
         if opt.auth == "ecdsa":
@@ -474,6 +477,7 @@ def parse_args(argv):
     a("--ek", help="global unicast encryption key, hex")
     a("--ak", help="authentication key, hex")
     a("--dedicated")
+    a("--challenge", type=int, help="length of the CtoS challenge")
     a("--ic", type=int, default=1, help="first invocation counter")
     a("--ic-object", help="logical name of the Data object holding the counter")
     a("--signing-key", help="raw private key, hex (P-256 or P-384)")

@@ -12,6 +12,7 @@ use dlms_security::hls::Manufacturer;
 
 use super::Client;
 use crate::Error;
+use crate::options::Identity;
 
 /// How many notifications are kept until they are asked for; the oldest give way.
 const NOTIFICATIONS: usize = 64;
@@ -78,7 +79,7 @@ impl<P: CryptoProvider> Client<P> {
                 counters: &mut *self.counters,
                 security: self.security.as_mut().map(|context| context as _),
                 key_ring: None,
-                public_keys: None,
+                public_keys: self.identity.as_mut().map(Identity::public_keys),
                 manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
                 now: self.link.clock().now(),
             };
@@ -122,7 +123,7 @@ impl<P: CryptoProvider> Client<P> {
                     counters: &mut *self.counters,
                     security: self.security.as_mut().map(|context| context as _),
                     key_ring: None,
-                    public_keys: None,
+                    public_keys: self.identity.as_mut().map(Identity::public_keys),
                     manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
                     now: clock.now(),
                 };
@@ -207,7 +208,7 @@ impl<P: CryptoProvider> Client<P> {
                 counters: &mut *self.counters,
                 security: self.security.as_mut().map(|context| context as _),
                 key_ring: None,
-                public_keys: None,
+                public_keys: self.identity.as_mut().map(Identity::public_keys),
                 manufacturer: None,
                 now: until,
             };

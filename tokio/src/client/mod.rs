@@ -41,7 +41,7 @@ pub use profile::{Profile, ProfileSelection};
 pub use register::RemoteRegister;
 pub use value::Value;
 
-use crate::options::{ClientOptions, Framing, no_store};
+use crate::options::{ClientOptions, Framing, Identity, no_store};
 use crate::{Error, Link, Provider};
 
 /// How far an unauthenticated hint of the meter may move our invocation counter.
@@ -57,6 +57,7 @@ pub struct Client<P: CryptoProvider = Provider> {
     provider: P,
     security: Option<SecurityContext<P>>,
     counters: Box<dyn CounterStore + Send>,
+    identity: Option<Identity>,
     manufacturer: Option<Box<dyn Manufacturer + Send + Sync>>,
     out: Vec<u8>,
     /// What was received of the value that is being read.
@@ -110,6 +111,7 @@ impl<P: CryptoProvider> Client<P> {
             provider,
             security,
             counters,
+            identity: options.identity,
             manufacturer: options.manufacturer,
             out: vec![0; usize::from(u16::MAX) + Engine::<P, Vec<u8>>::TRANSMIT_OVERHEAD],
             value: Vec::new(),
