@@ -12,7 +12,10 @@ use common::{
 use cosem_objects::classes::ProfileGeneric;
 use cosem_objects::{AccessSelector, EntryDescriptor};
 use dlms::SecurityContext;
-use dlms::client::{ActionItem, Client, ClientConfig, ClientError, Environment, Event, SetItem, get_results};
+use dlms::client::{
+    ActionItem, Client, ClientConfig, ClientError, DedicatedKeyChoice, Environment, Event, SetItem,
+    get_results,
+};
 use dlms::server::AssociationConfig;
 use dlms::xdlms::{
     ActionResult, AttributeDescriptor, AttributeDescriptorWithSelection, Conformance, DataAccessResult,
@@ -260,7 +263,10 @@ fn every_protection_and_envelope() {
                     ..config(Mechanism::Gmac, Some(SecuritySuite::Suite0))
                 };
                 let client = ClientConfig {
-                    dedicated_key,
+                    dedicated_key: match dedicated_key {
+                        true => DedicatedKeyChoice::Random,
+                        false => DedicatedKeyChoice::None,
+                    },
                     general_protection,
                     ..client_config(&server, Mechanism::Gmac)
                 };

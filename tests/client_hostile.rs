@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use common::{CLIENT_TITLE, Counters, HLS_SECRET, Provider, SERVER_TITLE, keys, provider, to_hex, unhex};
 use dlms::acse::{Aare, AssociateResult, AuthenticationValue, Diagnostic, UserDiagnostic};
-use dlms::client::{Client, ClientConfig, ClientError, Environment};
+use dlms::client::{Client, ClientConfig, ClientError, DedicatedKeyChoice, Environment};
 use dlms::transfer::TransferError;
 use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection, Conformance};
 use dlms::{ProtectionError, SecurityContext};
@@ -337,8 +337,10 @@ fn responses_are_protected_or_refused() {
 #[test]
 fn the_dedicated_key_is_not_replaced_by_the_global_one() {
     let mut victim = Victim::gmac();
-    victim.client =
-        Client::new(ClientConfig { dedicated_key: true, ..victim.client.config().clone() }, vec![0; 64]);
+    victim.client = Client::new(
+        ClientConfig { dedicated_key: DedicatedKeyChoice::Random, ..victim.client.config().clone() },
+        vec![0; 64],
+    );
     let mut victim = victim.associated();
     assert_eq!(victim.get()[0], 0xD0);
     let response = AnyKey::new().seal(&unhex("C401C2000600001391"));

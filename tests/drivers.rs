@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex};
 use common::{CLIENT_TITLE, Counters, ENERGY, LONG_TEXT, Meter, PROFILE, Provider, config, keys, provider};
 use cosem_objects::classes::{Data as DataObject, ProfileGeneric, Register};
 use dlms::SecurityContext;
-use dlms::client::{ActionItem, Client, ClientConfig, ClientError, Environment, Refusal, SetItem};
+use dlms::client::{
+    ActionItem, Client, ClientConfig, ClientError, DedicatedKeyChoice, Environment, Refusal, SetItem,
+};
 use dlms::drivers::{
     Application, AsyncLine, BlockingLine, ClientFraming, Connection, DriverError, FramingError, HdlcFraming,
     Line, ServerFraming, Timer, WrapperFraming, block_on, serve,
@@ -51,7 +53,9 @@ impl Security {
     fn wanted(self) -> ClientConfig {
         let config = match self {
             Self::Plain => ClientConfig::public(),
-            Self::Gmac(_) => ClientConfig { dedicated_key: true, ..ClientConfig::hls_gmac() },
+            Self::Gmac(_) => {
+                ClientConfig { dedicated_key: DedicatedKeyChoice::Random, ..ClientConfig::hls_gmac() }
+            }
         };
         ClientConfig { max_receive_pdu_size: 200, ..config }
     }

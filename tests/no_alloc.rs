@@ -9,7 +9,7 @@ use cosem_objects::{
     AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit,
     Unit,
 };
-use dlms::client::{ActionItem, Client, ClientConfig, Environment, Event, SetItem};
+use dlms::client::{ActionItem, Client, ClientConfig, DedicatedKeyChoice, Environment, Event, SetItem};
 use dlms::server::{self, AssociationConfig, Host, Session};
 use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
 use dlms::{Accepted, KeyClass, KeyPairs, PublicKeys, SecurityContext};
@@ -318,8 +318,11 @@ fn a_signed_association_needs_no_allocator() {
 fn a_ciphered_association_needs_no_allocator() {
     for suite in SecuritySuite::ALL {
         let provider: Provider = RustCrypto::new(random);
-        let client =
-            ClientConfig { max_receive_pdu_size: 200, dedicated_key: true, ..ClientConfig::hls_gmac() };
+        let client = ClientConfig {
+            max_receive_pdu_size: 200,
+            dedicated_key: DedicatedKeyChoice::Random,
+            ..ClientConfig::hls_gmac()
+        };
         let mut bench = bench(&provider, suite, association(), client);
         whole_life(&mut bench);
         let tally = &bench.tally;

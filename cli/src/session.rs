@@ -3,7 +3,7 @@
 use cosem_objects::{ActionResult, AttributeReference, DataAccessResult, MethodReference};
 use dlms::KeyPairs;
 use dlms::acse::{AssociateResult, Diagnostic, UserDiagnostic};
-use dlms::client::{ClientConfig, ClientError, Refusal};
+use dlms::client::{ClientConfig, ClientError, DedicatedKeyChoice, Refusal};
 use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection, ExceptionResponse, ServiceError};
 use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
@@ -183,8 +183,7 @@ fn association(target: &Target) -> ClientConfig {
         policy: target.protection,
         client_title: target.client_title,
         server_title: target.server_title,
-        dedicated_key: dedicated.is_some(),
-        stated_dedicated_key: dedicated,
+        dedicated_key: dedicated.map_or(DedicatedKeyChoice::None, DedicatedKeyChoice::Stated),
         max_receive_pdu_size: target.max_pdu.unwrap_or(base.max_receive_pdu_size),
         response_timeout: target.timeout,
         ..base

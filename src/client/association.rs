@@ -13,7 +13,7 @@ use dlms_security::{
 };
 
 use super::session::{Challenges, Client, Dedicated, NO_SECURITY, State, Transaction, sealing, whole};
-use super::{Agreement, ClientError, Environment, Event, Reaction, Refusal, Tolerance};
+use super::{Agreement, ClientError, DedicatedKeyChoice, Environment, Event, Reaction, Refusal, Tolerance};
 use crate::acse::{
     Aare, Aarq, AcseRequirements, ApplicationContextName, AssociateResult, AuthenticationValue, Diagnostic,
     ReleaseRequest, ReleaseRequestReason, ReleaseResponse, UserDiagnostic,
@@ -60,13 +60,14 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         self.close();
         self.suite = env.security.as_deref().map_or(SecuritySuite::Suite0, SecurityContext::suite);
         self.agreement = Agreement::NONE;
-        if self.config.dedicated_key {
-            let security = env.security.as_deref().ok_or(NO_SECURITY)?;
-            let octets = match &self.config.stated_dedicated_key {
-                Some(key) => key.clone(),
-                None => SecretKey::generate(env.provider, security.suite())?,
-            };
-            let key = DedicatedKey::new(env.provider, security.suite(), &octets)?;
+        let suite = self.suite;
+        let dedicated = match &self.config.dedicated_key {
+            DedicatedKeyChoice::None => None,
+            DedicatedKeyChoice::Random => Some(SecretKey::generate(env.provider, suite)?),
+            DedicatedKeyChoice::Stated(key) => Some(key.clone()),
+        };
+        if let Some(octets) = dedicated {
+            let key = DedicatedKey::new(env.provider, suite, &octets)?;
             self.dedicated = Some(Dedicated { key, octets });
         }
         let mechanism = self.config.mechanism;
@@ -220,13 +221,13 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         if config.mechanism == AuthenticationMechanism::Hls2Manufacturer && env.manufacturer.is_none() {
             return Err(ClientError::Configuration("mechanism 2 needs the manufacturer's method"));
         }
+        let has_dedicated = !matches!(config.dedicated_key, DedicatedKeyChoice::None);
         let protection = config.policy | config.request_protection;
-        if !config.ciphered
-            && (config.dedicated_key || config.general_ciphering.is_some() || !protection.is_empty())
+        if !config.ciphered && (has_dedicated || config.general_ciphering.is_some() || !protection.is_empty())
         {
             return Err(ClientError::Configuration("protection needs the ciphered context"));
         }
-        let is_dedicated = config.dedicated_key || config.general_ciphering == Some(KeyClass::Dedicated);
+        let is_dedicated = has_dedicated || config.general_ciphering == Some(KeyClass::Dedicated);
         if config.general_ciphering.is_some() && is_dedicated {
             return Err(ClientError::Configuration("general-ciphering has no dedicated key"));
         }

@@ -10,6 +10,19 @@ use dlms_security::{
 use crate::xdlms::Conformance;
 use crate::{Accepted, KeyClass, KeyRing, PublicKeys, SecurityContext};
 
+/// Which dedicated key a client proposes.
+#[derive(Clone, Debug, Default)]
+pub enum DedicatedKeyChoice {
+    /// None: the global keys serve for everything.
+    #[default]
+    None,
+    /// One that is drawn at random for each association.
+    Random,
+    /// This one. Both its counters begin at 0 in every association, so a key that is used in two of them repeats nonces:
+    /// only who makes a new one each time may state it.
+    Stated(SecretKey),
+}
+
 /// One association as this side wants it.
 ///
 /// Everything that protects it is stated here; what the server answers is compared with this and never adopted.
@@ -37,11 +50,8 @@ pub struct ClientConfig {
     pub client_title: Option<SystemTitle>,
     /// The server's title, where it is known in advance; another one is then refused.
     pub server_title: Option<SystemTitle>,
-    /// Whether a dedicated key is made for the association. Only in a ciphered context.
-    pub dedicated_key: bool,
-    /// The dedicated key, where it is not to be drawn at random. Both its counters begin at 0 in every association, so a
-    /// key that is used in two of them repeats nonces: only who makes a new one each time may state it.
-    pub stated_dedicated_key: Option<SecretKey>,
+    /// The dedicated key of the association. Only in a ciphered context.
+    pub dedicated_key: DedicatedKeyChoice,
     /// Whether requests travel as general-glo- and general-ded-ciphering, if the server can.
     pub general_protection: bool,
     /// Whether requests travel in general-ciphering once the association is open, and with which key: any but the
@@ -105,8 +115,7 @@ impl ClientConfig {
             max_receive_pdu_size: 0xFFFF,
             client_title: None,
             server_title: None,
-            dedicated_key: false,
-            stated_dedicated_key: None,
+            dedicated_key: DedicatedKeyChoice::None,
             general_protection: false,
             general_ciphering: None,
             challenge_length: 32,

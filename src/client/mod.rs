@@ -37,7 +37,7 @@ mod results;
 pub mod security_setup;
 mod session;
 
-pub use config::{ClientConfig, Environment, Tolerance};
+pub use config::{ClientConfig, DedicatedKeyChoice, Environment, Tolerance};
 pub use error::{ClientError, Refusal};
 pub use event::{Agreement, Event, Reaction};
 pub use reassembly::Reassembly;

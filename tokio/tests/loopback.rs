@@ -16,7 +16,7 @@ use cosem_objects::{
     Unit,
 };
 use dlms::SecurityContext;
-use dlms::client::{ClientConfig, Refusal};
+use dlms::client::{ClientConfig, DedicatedKeyChoice, Refusal};
 use dlms::server::{AssociationConfig, Event, Host};
 use dlms::xdlms::{ActionResult, AttributeDescriptor, Conformance, DataAccessResult, MethodDescriptor};
 use dlms_axdr::{Data as Value, Encoder};
@@ -312,7 +312,7 @@ fn secure(endpoint: Endpoint, framing: Framing, counter: u32) -> ClientOptions {
     ClientOptions::new(endpoint, framing)
         .with_association(ClientConfig {
             max_receive_pdu_size: 1024,
-            dedicated_key: true,
+            dedicated_key: DedicatedKeyChoice::Random,
             ..ClientConfig::hls_gmac()
         })
         .with_keys(keys.unwrap())
