@@ -31,9 +31,9 @@ fuzz_target!(|input: &[u8]| {
     let demand = Demand { accepted, ..Demand::new(CLIENT_TITLE, AE) };
     if state & 1 != 0 {
         let mut apdu = rest.to_vec();
-        assert!(receiver.keys().open(&demand, &mut apdu).is_err());
+        assert!(receiver.keys().open(&mut common::Counters::default(), &demand, &mut apdu).is_err());
         let lenient = Demand { accepted, ..Demand::new(CLIENT_TITLE, Protection::empty()) };
-        if let Ok(opened) = receiver.keys().open(&lenient, &mut rest.to_vec()) {
+        if let Ok(opened) = receiver.keys().open(&mut common::Counters::default(), &lenient, &mut rest.to_vec()) {
             assert_eq!((opened.protection, opened.apdu), (Protection::empty(), 0..rest.len()));
         }
         assert_eq!(receiver.context.lowest_acceptable(CLIENT_TITLE), InvocationCounter::new(0));
@@ -46,6 +46,6 @@ fuzz_target!(|input: &[u8]| {
         apdu[place] = change[2];
     }
     let is_right = apdu == sealed;
-    let opened = receiver.keys().open(&demand, &mut apdu);
+    let opened = receiver.keys().open(&mut common::Counters::default(), &demand, &mut apdu);
     assert_eq!(opened.is_ok(), is_right, "{opened:?}");
 });

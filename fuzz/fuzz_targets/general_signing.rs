@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let accepted = Accepted::all();
     let demand = |required| Demand { accepted, ..Demand::new(CLIENT_TITLE, required) };
     if state & 1 != 0 {
-        assert!(receiver.keys().open(&demand(Protection::SIGNED), &mut rest.to_vec()).is_err());
+        assert!(receiver.keys().open(&mut common::Counters::default(), &demand(Protection::SIGNED), &mut rest.to_vec()).is_err());
         return;
     }
     let mut sender = Side::new(suite, CLIENT_TITLE);
@@ -51,6 +51,6 @@ fuzz_target!(|input: &[u8]| {
         apdu[place] = change[2];
     }
     let is_right = apdu == sealed;
-    let opened = receiver.keys().open(&demand(required), &mut apdu);
+    let opened = receiver.keys().open(&mut common::Counters::default(), &demand(required), &mut apdu);
     assert_eq!(opened.is_ok(), is_right, "{opened:?}");
 });
