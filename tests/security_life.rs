@@ -130,16 +130,14 @@ impl CounterStore for Medium<'_> {
         Ok(kept.floors.iter().find(|floor| (floor.0, floor.1) == (id.0, peer)).map_or(0, |floor| floor.2))
     }
 
+    /// Floors are written most often; what a cut there leads to is tried with the counters themselves.
     fn reserve_floor(&mut self, id: CounterId, peer: SystemTitle, lowest: u32) -> Result<(), StorageError> {
-        let written = self.0.write(|| {
-            let floors = &mut self.0.kept.borrow_mut().floors;
-            match floors.iter_mut().find(|floor| (floor.0, floor.1) == (id.0, peer)) {
-                Some(floor) => floor.2 = floor.2.max(lowest),
-                None => floors.push((id.0, peer, lowest)).map_err(|_| StorageError)?,
-            }
-            Ok(())
-        });
-        written.map_err(|_| StorageError)
+        let floors = &mut self.0.kept.borrow_mut().floors;
+        match floors.iter_mut().find(|floor| (floor.0, floor.1) == (id.0, peer)) {
+            Some(floor) => floor.2 = floor.2.max(lowest),
+            None => floors.push((id.0, peer, lowest)).map_err(|_| StorageError)?,
+        }
+        Ok(())
     }
 
     fn reserve(&mut self, id: CounterId, ceiling: u32) -> Result<(), StorageError> {

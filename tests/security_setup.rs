@@ -577,10 +577,10 @@ fn a_power_cut_between_certificate_and_key_pair_is_made_good() {
     let certificate = authority.certify(&request, usage);
     let pending = ends.server.meter.key_pairs[1].pending(usage).unwrap().expose().to_vec();
     let medium = ends.server.medium.clone();
-    medium.0.borrow_mut().writes_left = Some(0);
+    medium.0.borrow_mut().refuses_installs = true;
     let answer = ends.setup_method(6, &Data::OctetString(&certificate));
     assert_eq!(answer, refused(ActionResult::HardwareFault));
-    medium.0.borrow_mut().writes_left = None;
+    medium.0.borrow_mut().refuses_installs = false;
     let mut server = Managed::new(config(AuthenticationMechanism::Gmac, Some(suite)), 1, medium.clone());
     assert_ne!(server.meter.key_pairs[1].in_use(usage).unwrap().expose(), pending);
     let pairs = &mut server.meter.key_pairs[1];

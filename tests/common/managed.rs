@@ -37,6 +37,8 @@ pub struct Stored {
     /// How many more records can be written; power fails then.
     pub writes_left: Option<usize>,
     pub installs: usize,
+    /// Whether nothing of a security setup can be written.
+    pub refuses_installs: bool,
 }
 
 pub type Certificates = MemoryCertificates<8>;
@@ -104,6 +106,9 @@ impl KeyStore for Medium {
 
     fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError> {
         let mut stored = self.write()?;
+        if stored.refuses_installs {
+            return Err(StorageError);
+        }
         stored.installs += 1;
         for key in change.keys {
             stored.keys.insert((setup, key.id), key.key.expose().to_vec());
