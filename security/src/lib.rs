@@ -65,6 +65,8 @@ mod counter;
 #[cfg(feature = "ecc")]
 mod ecc;
 mod error;
+#[cfg(feature = "embedded-storage")]
+mod flash_counters;
 pub mod hls;
 mod hls_ecdsa;
 mod key_store;
@@ -96,6 +98,8 @@ pub use counter::{
 #[cfg(feature = "ecc")]
 pub use ecc::derive_key;
 pub use error::{SecurityError, StorageError};
+#[cfg(feature = "embedded-storage")]
+pub use flash_counters::FlashCounters;
 pub use key_store::{
     Floor, KeyCounters, KeyFingerprint, KeyId, KeyPairChange, KeyPairSlot, KeyStore, NewKey, SetupChange,
 };

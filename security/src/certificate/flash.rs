@@ -497,14 +497,14 @@ const fn length_of(length: usize) -> u32 {
 }
 
 /// CRC-32 as in IEEE 802.3.
-struct Checksum(u32);
+pub(crate) struct Checksum(u32);
 
 impl Checksum {
     const fn new() -> Self {
         Self(u32::MAX)
     }
 
-    fn of(octets: &[u8]) -> u32 {
+    pub(crate) fn of(octets: &[u8]) -> u32 {
         let mut checksum = Self::new();
         checksum.add(octets);
         checksum.value()

@@ -44,6 +44,8 @@ use der::Tag;
 
 pub use error::{CertificateError, CertificateFault};
 #[cfg(feature = "embedded-storage")]
+pub(crate) use flash::Checksum;
+#[cfg(feature = "embedded-storage")]
 pub use flash::FlashCertificates;
 pub use issue::{NewCertificate, Subject};
 pub use memory::MemoryCertificates;
