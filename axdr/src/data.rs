@@ -221,6 +221,17 @@ fn decode_any(mut reader: Reader<'_>) -> (Result<Data<'_>, DecodeError>, Reader<
     (Data::decode(&mut reader), reader)
 }
 
+/// An array or structure of less than 128 values of the usual types, which hold no others. Nothing is read otherwise.
+#[inline]
+pub(crate) fn flat_sequence<'a>(reader: &mut Reader<'a>) -> Option<Data<'a>> {
+    let [tag @ (1 | 2), count @ 0..0x80, rest @ ..] = reader.rest() else { return None };
+    let count = usize::from(*count);
+    let (0, length) = flat(rest, count) else { return None };
+    let elements = Sequence::tagged(count, rest.get(..length)?);
+    reader.pass(2 + length);
+    Some(if *tag == 1 { Data::Array(elements) } else { Data::Structure(elements) })
+}
+
 /// Reads a tag.
 pub(crate) fn kind(reader: &mut Reader<'_>, expected: &'static str) -> Result<DataKind, DecodeError> {
     let start = reader.offset();
@@ -333,6 +344,18 @@ fn skip_nested(reader: &mut Reader<'_>, values: usize, depth: usize) -> Result<(
             left = outer[level];
         }
         left -= 1;
+        // The rows of a profile.
+        if !SMALL
+            && let [1 | 2, count @ 0..0x80, rest @ ..] = reader.rest()
+            && usize::from(*count) <= rest.len()
+            && level < depth
+        {
+            reader.pass(2);
+            outer[level] = left;
+            level += 1;
+            left = usize::from(*count);
+            continue;
+        }
         let kind = kind(reader, "Data")?;
         match kind {
             DataKind::Array | DataKind::Structure => {
@@ -354,22 +377,35 @@ fn skip_nested(reader: &mut Reader<'_>, values: usize, depth: usize) -> Result<(
 /// Passes up to `values` values of the usual types; gives how many are left before one of another type, or one that is
 /// malformed.
 fn skip_flat(reader: &mut Reader<'_>, values: usize) -> usize {
-    let (mut octets, mut left) = (reader.rest(), values);
+    let (left, passed) = flat(reader.rest(), values);
+    reader.pass(passed);
+    left
+}
+
+/// How many of `values` values are left, and how many octets the others take, before one that is of an unusual type or
+/// malformed.
+#[inline(never)]
+fn flat(all: &[u8], values: usize) -> (usize, usize) {
+    let (mut octets, mut left) = (all, values);
     while left > 0 {
-        let size = match octets {
+        let rest = match octets {
+            // Compared, not looked up: where the next value begins is then predicted, not waited for.
+            [6, _, _, _, _, rest @ ..] => Some(rest),
             // An octet-string or visible-string of a short length.
-            [9 | 10, length @ 0..0x80, ..] => 2 + usize::from(*length),
-            [tag, ..] => usize::from(SIZES[usize::from(*tag)]),
-            [] => 0,
+            [9 | 10, length @ 0..0x80, rest @ ..] => rest.get(usize::from(*length)..),
+            [tag, ..] => match usize::from(SIZES[usize::from(*tag)]) {
+                0 => None,
+                size => octets.get(size..),
+            },
+            [] => None,
         };
-        match octets.get(size..) {
-            Some(rest) if size > 0 => octets = rest,
-            _ => break,
+        match rest {
+            Some(rest) => octets = rest,
+            None => break,
         }
         left -= 1;
     }
-    reader.pass(reader.remaining() - octets.len());
-    left
+    (left, all.len() - octets.len())
 }
 
 #[cfg(test)]

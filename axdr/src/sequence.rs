@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::{Data, FromData, Reader, TypeMismatch, compact};
+use crate::{Data, FromData, Reader, SMALL, TypeMismatch, compact, data};
 
 /// The elements of an array or a structure, checked.
 #[derive(Clone, Copy)]
@@ -30,20 +30,21 @@ enum Shape<'a> {
 #[derive(Clone)]
 pub struct Elements<'a> {
     left: usize,
-    source: Source<'a>,
+    /// Apart from what tells the types, so that a loop keeps it in registers.
+    reader: Reader<'a>,
+    types: Types<'a>,
 }
 
+/// Where the types of the elements stand.
 #[derive(Clone)]
-enum Source<'a> {
-    Tagged(Reader<'a>),
-    Array {
-        types: &'a [u8],
-        contents: Reader<'a>,
-    },
-    Structure {
-        types: Reader<'a>,
-        contents: Reader<'a>,
-    },
+enum Types<'a> {
+    /// Before each element.
+    Tags,
+    /// Here, one for all.
+    Same(&'a [u8]),
+    /// Here, one after another.
+    Each(Reader<'a>),
+    /// With the elements, which are not read.
     #[cfg(feature = "alloc")]
     Owned(core::slice::Iter<'a, crate::OwnedData>),
 }
@@ -85,16 +86,14 @@ impl<'a> Sequence<'a> {
     /// The elements, in order.
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn iter(&self) -> Elements<'a> {
-        let source = match self.shape {
-            Shape::Tagged(octets) => Source::Tagged(Reader::new(octets)),
-            Shape::Array { types, contents } => Source::Array { types, contents: Reader::new(contents) },
-            Shape::Structure { types, contents } => {
-                Source::Structure { types: Reader::new(types), contents: Reader::new(contents) }
-            }
+        let (octets, types) = match self.shape {
+            Shape::Tagged(octets) => (octets, Types::Tags),
+            Shape::Array { types, contents } => (contents, Types::Same(types)),
+            Shape::Structure { types, contents } => (contents, Types::Each(Reader::new(types))),
             #[cfg(feature = "alloc")]
-            Shape::Owned(elements) => Source::Owned(elements.iter()),
+            Shape::Owned(elements) => (&[][..], Types::Owned(elements.iter())),
         };
-        Elements { left: self.count, source }
+        Elements { left: self.count, reader: Reader::new(octets), types }
     }
 
     /// Element `index`, found by walking from the first one.
@@ -135,24 +134,61 @@ impl<'a> Elements<'a> {
     pub fn next_value<T: FromData<'a>>(&mut self, mismatch: TypeMismatch) -> Result<T, TypeMismatch> {
         T::from_data(self.next().ok_or(mismatch)?)
     }
+
+    #[inline(never)]
+    fn next_any(&mut self) -> Option<Data<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        self.read()
+    }
+
+    /// By value, so that a loop keeps its reader in registers.
+    #[inline(never)]
+    fn next_other(mut self) -> (Option<Data<'a>>, Self) {
+        if matches!(self.types, Types::Tags)
+            && let Some(data) = data::flat_sequence(&mut self.reader)
+        {
+            return (Some(data), self);
+        }
+        (self.read(), self)
+    }
+
+    /// The octets were checked when the sequence was made: no element can fail.
+    #[inline(always)]
+    fn read(&mut self) -> Option<Data<'a>> {
+        let reader = &mut self.reader;
+        match &mut self.types {
+            Types::Tags => Data::decode(reader).ok(),
+            Types::Same(types) => compact::decode_element(&mut Reader::new(types), reader).ok(),
+            Types::Each(types) => compact::decode_element(types, reader).ok(),
+            #[cfg(feature = "alloc")]
+            Types::Owned(elements) => elements.next().map(crate::OwnedData::as_data),
+        }
+    }
 }
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Data<'a>;
 
-    #[inline]
+    // Into the loop: the usual cells of a load profile, and nothing else.
+    #[inline(always)]
     fn next(&mut self) -> Option<Data<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        // The octets were checked when the sequence was made: no element can fail.
-        match &mut self.source {
-            Source::Tagged(reader) => Data::decode_cell(reader).ok(),
-            Source::Array { types, contents } => {
-                compact::decode_element(&mut Reader::new(types), contents).ok()
-            }
-            Source::Structure { types, contents } => compact::decode_element(types, contents).ok(),
-            #[cfg(feature = "alloc")]
-            Source::Owned(elements) => elements.next().map(crate::OwnedData::as_data),
+        if SMALL {
+            return self.next_any();
         }
+        self.left = self.left.checked_sub(1)?;
+        if matches!(self.types, Types::Tags) {
+            if let Some(&[6, a, b, c, d]) = self.reader.rest().first_chunk() {
+                self.reader.pass(5);
+                return Some(Data::DoubleLongUnsigned(u32::from_be_bytes([a, b, c, d])));
+            }
+            if let Some(&[9, length @ 0..0x80]) = self.reader.rest().first_chunk() {
+                self.reader.pass(2);
+                return self.reader.octets(length.into()).ok().map(Data::OctetString);
+            }
+        }
+        let data;
+        (data, *self) = self.clone().next_other();
+        data
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
