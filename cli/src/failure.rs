@@ -94,14 +94,14 @@ impl Failure {
         if !self.silent {
             if json {
                 // The reader of a closed pipe does not want to know.
-                let _ = crate::output::line(&self.json());
+                let _ = crate::output::json(&self.json());
             }
             eprintln!("dlms: {self}");
         }
         ExitCode::from(self.exit as u8)
     }
 
-    fn json(&self) -> String {
+    fn json(&self) -> impl Serialize + '_ {
         #[derive(Serialize)]
         struct Report<'a> {
             error: Body<'a>,
@@ -113,9 +113,14 @@ impl Failure {
             offset: Option<usize>,
             message: &'a str,
         }
-        let error =
-            Body { layer: self.layer, reason: &self.reason, offset: self.offset, message: &self.message };
-        serde_json::to_string(&Report { error }).unwrap_or_default()
+        Report {
+            error: Body {
+                layer: self.layer,
+                reason: &self.reason,
+                offset: self.offset,
+                message: &self.message,
+            },
+        }
     }
 }
 
@@ -159,6 +164,7 @@ impl From<serde_json::Error> for Failure {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -169,7 +175,7 @@ mod tests {
             .hint("try --lenient");
         assert_eq!(failure.to_string(), "hdlc: the frame check does not match (octet 17); try --lenient");
         assert_eq!(
-            failure.json(),
+            serde_json::to_string(&failure.json()).unwrap(),
             r#"{"error":{"layer":"hdlc","reason":"fcs-mismatch","offset":17,"message":"the frame check does not match"}}"#
         );
     }

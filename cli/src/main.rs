@@ -54,7 +54,7 @@ async fn run(cli: &Cli) -> failure::Result<()> {
         Command::Listen(args) => commands::listen::run(args, cli.json).await,
         Command::Serve(args) => commands::serve::run(args, cli.json).await,
         Command::Pki(args) => commands::pki::run(args, cli.json),
-        Command::Demo(args) => commands::demo::run(args).await,
+        Command::Demo(args) => commands::demo::run(args, cli.json).await,
     }
 }
 

@@ -22,3 +22,12 @@ fn every_stop_of_the_tour() {
         assert!(tour.contains(stop), "{stop:?} is missing in\n{tour}");
     }
 }
+
+#[test]
+fn for_programs_the_tour_is_one_document() {
+    let tour = dlms(&Directory::new(), ["demo", "--json"]).expect(0);
+    let json = tour.json();
+    assert_eq!(json["relay"], serde_json::json!(["connected", "disconnected", "ready-for-reconnection"]));
+    assert!(json["objects"].as_u64() > Some(300) && json["profile-rows"].as_u64() > Some(90), "{json}");
+    assert!(json["registers"][0]["value"].is_number() && tour.stderr.contains("HLS-GMAC"));
+}

@@ -7,6 +7,7 @@ use cosem_objects::classes::{ControlState, DisconnectControl};
 use dlms_axdr::{FromData as _, OwnedData};
 use dlms_meters::{Credentials, MeterModel, Options};
 use dlms_obis::LogicalName;
+use serde::Serialize;
 
 use super::profile::clock;
 use super::{objects, profile, read};
@@ -16,6 +17,7 @@ use crate::connection::ConnectionOptions;
 use crate::failure::{Failure, Result};
 use crate::output::{self, table::Sheet};
 use crate::parse::address::Address;
+use crate::parse::hex;
 use crate::parse::time::{End, Moment};
 use crate::profile::{Profile, Rows, Selection, time_text};
 use crate::session::{Session, refused};
@@ -38,7 +40,33 @@ const RELAY: LogicalName = LogicalName::new(0, 0, 96, 3, 10, 255);
 /// Rows of the profile that are shown as a table; the plot shows all.
 const ROWS: usize = 12;
 
-pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
+/// What the tour came to, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Toured {
+    meter: &'static str,
+    association: String,
+    objects: usize,
+    clock: String,
+    registers: Vec<Measured>,
+    profile_rows: usize,
+    /// The state of the relay: at first, and after each of its methods.
+    relay: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Measured {
+    instance_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<serde_json::Number>,
+    unit: &'static str,
+}
+
+pub(crate) async fn run(args: &DemoArgs, json: bool) -> Result<()> {
+    if json {
+        output::step_aside();
+    }
     step("A PMM1220 meter starts in this process")?;
     let options = Options {
         unix_milliseconds: super::serve::unix_milliseconds(),
@@ -54,13 +82,14 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<()> {
     let serving = tokio::spawn(server.run());
     let toured = tokio::select! {
         toured = tour(address, &credentials, args.trace) => toured,
-        () = simulated::live(&meter) => Ok(()),
+        () = simulated::live(&meter) => Err(Failure::bug("the meter's time ended")),
     };
     serving.abort();
-    toured
+    let toured = toured?;
+    if json { output::json(&toured) } else { Ok(()) }
 }
 
-async fn tour(address: std::net::SocketAddr, credentials: &[Credentials], trace: bool) -> Result<()> {
+async fn tour(address: std::net::SocketAddr, credentials: &[Credentials], trace: bool) -> Result<Toured> {
     let chosen = credentials
         .iter()
         .find(|one| one.name == ASSOCIATION)
@@ -75,17 +104,18 @@ async fn tour(address: std::net::SocketAddr, credentials: &[Credentials], trace:
             chosen.name, chosen.client, agreement.server_max_receive_pdu_size
         ))?;
     }
-    let toured = stops(&mut session).await;
+    let toured = stops(&mut session, &chosen.name).await;
     step("The client releases the association")?;
     session.release().await;
-    toured?;
+    let toured = toured?;
     step("Next")?;
     output::line("dlms serve --model pmm1220      the same meter, for other programs")?;
     output::line("dlms serve --model lab --show-credentials")?;
-    Ok(output::line("dlms objects --connect tcp://127.0.0.1:4059")?)
+    output::line("dlms objects --connect tcp://127.0.0.1:4059")?;
+    Ok(toured)
 }
 
-async fn stops(session: &mut Session) -> Result<()> {
+async fn stops(session: &mut Session, association: &str) -> Result<Toured> {
     step("Its objects")?;
     let objects = objects::list(session).await?;
     let mut sheet = Sheet::new(["object", "class", "is"], vec![]);
@@ -105,9 +135,15 @@ async fn stops(session: &mut Session) -> Result<()> {
             Some(AttributeReference { class_id: object.class_id, logical_name: *name, attribute_index: 2 })
         })
         .collect();
+    let mut measured = Vec::new();
     for reading in read::readings(session, &registers).await? {
         let Some(scaled) = reading.scaled else { continue };
         let name = reading.attribute.logical_name;
+        measured.push(Measured {
+            instance_id: hex::text(name.octets()),
+            value: read::number(&scaled),
+            unit: scaled.unit().symbol(),
+        });
         let words = name.describe().map(|words| words.to_string()).unwrap_or_default();
         let value = output::value().apply_to(format!("{:>20}", scaled.to_string()));
         output::line(&format!("{value}  {words} {}", output::dim().apply_to(name)))?;
@@ -126,7 +162,7 @@ async fn stops(session: &mut Session) -> Result<()> {
     output::text(&profile::text(&rows, ROWS))?;
 
     step("Its relay")?;
-    show_relay(session).await?;
+    let mut relay = vec![show_relay(session).await?];
     for (method, words) in [
         (DisconnectControl::<()>::REMOTE_DISCONNECT, "remote_disconnect"),
         (DisconnectControl::<()>::REMOTE_RECONNECT, "remote_reconnect"),
@@ -136,12 +172,21 @@ async fn stops(session: &mut Session) -> Result<()> {
             return Err(refused(words, result));
         }
         output::line(&format!("{words} {}", output::good().apply_to("done")))?;
-        show_relay(session).await?;
+        relay.push(show_relay(session).await?);
     }
-    Ok(())
+    Ok(Toured {
+        meter: "PMM1220",
+        association: association.to_owned(),
+        objects: objects.len(),
+        clock: time_text(now, true),
+        registers: measured,
+        profile_rows: rows.rows.len(),
+        relay,
+    })
 }
 
-async fn show_relay(session: &mut Session) -> Result<()> {
+/// Shows the relay, and gives its control_state.
+async fn show_relay(session: &mut Session) -> Result<String> {
     let attributes =
         [DisconnectControl::<()>::OUTPUT_STATE.of(RELAY), DisconnectControl::<()>::CONTROL_STATE.of(RELAY)];
     let values = session.get_all(&attributes).await?;
@@ -157,7 +202,8 @@ async fn show_relay(session: &mut Session) -> Result<()> {
         "ready-for-reconnection" => "; its control mode leaves the rest to the customer's button",
         _ => "",
     };
-    Ok(output::line(&format!("supply {supply}, {state}{button}"))?)
+    output::line(&format!("supply {supply}, {state}{button}"))?;
+    Ok(state)
 }
 
 fn step(title: &str) -> Result<()> {

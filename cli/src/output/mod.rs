@@ -8,7 +8,8 @@ pub(crate) mod progress;
 pub(crate) mod table;
 pub(crate) mod tree;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::Style;
 use serde::Serialize;
@@ -22,23 +23,37 @@ pub(crate) fn choose_colours() {
     console::set_colors_enabled_stderr(is_wanted && io::stderr().is_terminal());
 }
 
+/// Whether what people read goes aside, because a program reads standard output.
+static IS_ASIDE: AtomicBool = AtomicBool::new(false);
+
+/// From now on, lines and text go to standard error; JSON stays.
+pub(crate) fn step_aside() {
+    IS_ASIDE.store(true, Ordering::Relaxed);
+}
+
 /// Prints a line and lets it out: the reader may be a program that waits for it.
-pub(crate) fn line(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
+pub(crate) fn line(line: &str) -> io::Result<()> {
+    text(&format!("{line}\n"))
 }
 
 /// Prints text that ends its own lines.
 pub(crate) fn text(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    match IS_ASIDE.load(Ordering::Relaxed) {
+        true => write_out(io::stderr().lock(), text),
+        false => write_out(io::stdout().lock(), text),
+    }
+}
+
+fn write_out(mut out: impl io::Write, text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
 /// Prints one JSON document on a line of its own.
 pub(crate) fn json(document: &(impl Serialize + ?Sized)) -> Result<()> {
-    Ok(line(&serde_json::to_string(document)?)?)
+    let mut text = serde_json::to_string(document)?;
+    text.push('\n');
+    Ok(write_out(io::stdout().lock(), &text)?)
 }
 
 /// How many columns the terminal has, where there is one.
