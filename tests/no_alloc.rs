@@ -212,6 +212,7 @@ fn association() -> AssociationConfig {
         notifications: dlms::Envelope::GLOBAL,
         presents_certificate: false,
         accept_shared_counter: false,
+        lockout: None,
     }
 }
 

@@ -194,6 +194,7 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, policy: Prot
         notifications: dlms::Envelope::GLOBAL,
         presents_certificate: false,
         accept_shared_counter: false,
+        lockout: None,
     }
 }
 

@@ -82,6 +82,7 @@ impl Association {
             notifications: dlms::Envelope::GLOBAL,
             presents_certificate: false,
             accept_shared_counter: self.accept_shared_counter,
+            lockout: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use dlms_security::{AuthenticationMechanism, Protection, Secret, SystemTitle};
 
+use super::Lockout;
 use crate::xdlms::Conformance;
 use crate::{Accepted, Envelope};
 
@@ -40,6 +41,8 @@ pub struct AssociationConfig {
     /// Accepts a proof of mechanism 5 that has the same invocation counter as the APDU that carries it. Some clients
     /// reuse the nonce so, which weakens their own key: leave this off unless such a client must be served.
     pub accept_shared_counter: bool,
+    /// What happens after failed attempts to authenticate: nothing, or the client is locked out for a while.
+    pub lockout: Option<Lockout>,
 }
 
 impl AssociationConfig {
@@ -59,6 +62,7 @@ impl AssociationConfig {
             client_title: None,
             presents_certificate: false,
             accept_shared_counter: false,
+            lockout: None,
         }
     }
 

@@ -97,6 +97,8 @@ pub enum RefusalReason {
     Initiate,
     /// The client did not answer our challenge in time.
     Timeout,
+    /// The client failed too often, and is locked out for a while.
+    LockedOut,
 }
 
 /// The last events that were not fetched yet.

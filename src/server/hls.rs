@@ -80,6 +80,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let storage = self.storage.as_ref();
         match exchange_proofs(host, &association, &challenges, storage, request, parameters) {
             Ok(proof) => {
+                if let Some(lockout) = host.lockout(self.client_sap) {
+                    lockout.attempt_succeeded();
+                }
                 let config = &host.associations[usize::from(association.id.0)];
                 if let Some((security, peer)) = config.security.zip(association.client_title)
                     && config.mechanism == AuthenticationMechanism::Gmac
@@ -93,7 +96,12 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 encoder.octets(&[0xC7, 0x01, invoke_id.0, 0x00, 0x01, 0x00, 0x09])?;
                 encoder.octet_string(proof.octets())?;
             }
-            Err(_) => {
+            Err(error) => {
+                // That our storage or our key fails is not the client's failure.
+                let is_failure = !matches!(error, SecurityError::Storage(_) | SecurityError::Provider);
+                if let Some(lockout) = host.lockout(self.client_sap).filter(|_| is_failure) {
+                    lockout.attempt_failed(request.now);
+                }
                 self.events.push(Event::Refused { reason: RefusalReason::Authentication });
                 self.state = State::Refused(association);
                 let denied = ActionResult::ReadWriteDenied.code();

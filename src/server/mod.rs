@@ -28,6 +28,7 @@ mod get;
 mod hdlc;
 mod hls;
 mod incoming;
+mod lockout;
 mod notification;
 mod resolve;
 mod security_setup;
@@ -40,6 +41,7 @@ pub use config::AssociationConfig;
 pub use event::{Event, RefusalReason};
 #[cfg(feature = "hdlc")]
 pub use hdlc::HdlcServer;
+pub use lockout::{Lockout, LockoutState};
 pub use notification::{data_notification, event_notification};
 pub use security_setup::{KeyManagement, KeyManager, Setup, SetupKeyPairs};
 pub use session::{Host, Session};

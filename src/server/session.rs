@@ -11,7 +11,6 @@ use dlms_security::{
     CounterStore, CryptoProvider, Functions, KeyUsage, Protection, Secret, SecuritySuite, SystemTitle,
 };
 
-use super::AssociationConfig;
 use super::action::OutgoingResponse;
 use super::event::{Event, EventQueue, RefusalReason};
 use super::get::GetTransfer;
@@ -19,6 +18,7 @@ use super::hls::Challenges;
 use super::incoming::IncomingRequest;
 use super::resolve::Denied;
 use super::security_setup::KeyManagement;
+use super::{AssociationConfig, Lockout};
 use crate::protection::{
     Asymmetric, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened, PublicKeys,
     SecurityContext, TAILROOM, is_protected,
@@ -107,6 +107,11 @@ impl<P: CryptoProvider> Host<'_, P> {
         });
     }
 
+    /// What failed attempts to authenticate lead to, for the client with this service access point.
+    pub(super) fn lockout(&mut self, client_sap: u16) -> Option<&mut Lockout> {
+        self.associations.iter_mut().find(|config| config.client_sap == client_sap)?.lockout.as_mut()
+    }
+
     /// The secret of an association: the one that its client set last, or the configured one.
     pub(super) fn secret(&self, association: AssociationId) -> Secret {
         let changed = self.device.secret(association).and_then(|octets| Secret::new(octets).ok());
@@ -177,6 +182,7 @@ pub(super) enum Transfer {
 
 /// A request, opened.
 pub(super) struct Request<'r> {
+    pub(super) now: Duration,
     pub(super) apdu: &'r [u8],
     /// How it was protected; access rights may demand more than the policy.
     pub(super) protection: Protection,
@@ -319,13 +325,14 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             None => None,
             Some(&acse::AARQ) => self.handle_aarq(host, now, apdu, out),
             Some(&acse::RLRQ) => self.handle_rlrq(host, apdu, out),
-            Some(_) => self.handle_service(host, apdu, out),
+            Some(_) => self.handle_service(host, now, apdu, out),
         }
     }
 
     fn handle_service(
         &mut self,
         host: &mut Host<'_, P>,
+        now: Duration,
         apdu: &mut [u8],
         out: &mut [u8],
     ) -> Option<Range<usize>> {
@@ -352,6 +359,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         }
         let plain = apdu.get(opened.apdu.clone()).unwrap_or(&[]);
         let request = Request {
+            now,
             apdu: plain,
             protection: opened.protection,
             opened: &opened,

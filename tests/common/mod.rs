@@ -293,6 +293,7 @@ pub fn config(mechanism: AuthenticationMechanism, suite: Option<SecuritySuite>) 
         max_receive_pdu_size: 1024,
         client_title: None,
         accept_shared_counter: false,
+        lockout: None,
     }
 }
 

@@ -218,6 +218,7 @@ fn meter(rows: u32) -> Arc<Mutex<Meter>> {
         notifications: dlms::Envelope::GLOBAL,
         presents_certificate: false,
         accept_shared_counter: false,
+        lockout: None,
     };
     let provider = provider();
     let suite = SecuritySuite::Suite0;

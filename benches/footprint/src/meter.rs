@@ -239,6 +239,7 @@ accepted: dlms::Accepted::default(),
             notifications: dlms::Envelope::GLOBAL,
             presents_certificate: false,
         accept_shared_counter: false,
+        lockout: None,
     }
 }
 
