@@ -115,7 +115,7 @@ static TABLES: [[u16; 256]; WAYS] = tables();
 const fn tables() -> [[u16; 256]; WAYS] {
     let mut tables = [[0; 256]; WAYS];
     let mut way = 0;
-    while way < WAYS {
+    while way != WAYS {
         let mut octet = 0;
         while octet < 256 {
             let before = if way == 0 { octet as u16 } else { tables[way - 1][octet] };
