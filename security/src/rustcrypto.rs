@@ -15,10 +15,9 @@ use ghash::{GHash, universal_hash::UniversalHash};
 use md5::{Digest, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, optimization_barrier};
 
-use crate::{CryptoProvider, Random, SecurityError, SecuritySuite};
+use crate::{CryptoProvider, Random, SecurityError, SecuritySuite, secret::tags_equal};
 
 /// The RustCrypto crates, with the caller's source of random octets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -328,16 +327,6 @@ impl<'h> Lanes<'h> {
 #[inline(never)]
 fn update(hash: &mut GHash, blocks: &[ghash::Block]) {
     hash.update(blocks);
-}
-
-/// Whether two tags are equal, in constant time.
-fn tags_equal(a: &[u8; 12], b: &[u8; 12]) -> bool {
-    let words = |tag: &[u8; 12]| {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = *tag;
-        (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u32::from_ne_bytes([i, j, k, l]))
-    };
-    let (a, b) = (words(a), words(b));
-    (a.0.ct_eq(&b.0) & a.1.ct_eq(&b.1)).into()
 }
 
 fn schedule<C: KeyInit>(suite: SecuritySuite, key: &[u8]) -> Result<C, SecurityError> {

@@ -12,6 +12,17 @@ pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// Whether two tags are equal, in constant time.
+#[cfg(any(feature = "rustcrypto", feature = "aws-lc-rs"))]
+pub(crate) fn tags_equal(a: &[u8; 12], b: &[u8; 12]) -> bool {
+    let words = |tag: &[u8; 12]| {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *tag;
+        (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u32::from_ne_bytes([i, j, k, l]))
+    };
+    let (a, b) = (words(a), words(b));
+    (a.0.ct_eq(&b.0) & a.1.ct_eq(&b.1)).into()
+}
+
 /// A secret of up to `N` octets: a password, an HLS secret, a key.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret<const N: usize = 64> {

@@ -12,11 +12,13 @@
 //! hash key `H`. It is compared before anything is deciphered, and what it covers is read once, as when opening. Lengths
 //! are no secret: the multiplication adds up those powers of `x` times `H`, made once for a key, that they have bits for.
 
+use core::cell::RefCell;
+
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{self, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing, optimization_barrier};
 
-use crate::{SecretKey, SecurityError, constant_time_eq};
+use crate::{SecretKey, SecurityError, secret::tags_equal};
 
 /// A key of AES-GCM, of AES in counter mode, and the multiples of the hash key.
 pub(super) struct Gcm {
@@ -70,7 +72,7 @@ impl Gcm {
             let correction = self.multiples.of_lengths(aad_len ^ row_len, text_len);
             (u128::from_be_bytes(gmac) ^ correction).to_be_bytes()
         };
-        if !constant_time_eq(&first_12(computed), tag) {
+        if !tags_equal(&first_12(computed), tag) {
             return Err(SecurityError::TagMismatch);
         }
         self.apply_keystream(nonce, text)
@@ -91,8 +93,13 @@ impl Gcm {
     }
 }
 
-/// Octets that are put in a row without an allocation.
-const SHORT: usize = 256;
+thread_local! {
+    /// Where pieces are put in a row: memory that is there already, for each message one after the other.
+    static ROW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Octets of [`ROW`] that a thread keeps.
+const KEPT: usize = 128 * 1024;
 
 /// Calls `with` with the pieces in a row and, if there is a text, zeros up to a whole block and the text. The pieces, the
 /// authentication key among them, are erased afterwards.
@@ -103,36 +110,23 @@ fn in_a_row<T>(
 ) -> Result<T, SecurityError> {
     let aad_len: usize = pieces.iter().map(|piece| piece.len()).sum();
     let text_at = if text.is_empty() { aad_len } else { aad_len.next_multiple_of(16) };
-    let len = text_at.saturating_add(text.len());
-    let mut short = [0; SHORT];
-    let mut long = Vec::new();
-    let row = match short.get_mut(..len) {
-        Some(row) => {
-            let mut rest = &mut row[..];
-            for piece in pieces {
-                let (room, after) = rest.split_at_mut(piece.len());
-                room.copy_from_slice(piece);
-                rest = after;
-            }
-            if let Some(room) = row.get_mut(text_at..) {
-                room.copy_from_slice(text);
-            }
-            row
+    let in_row = |row: &RefCell<Vec<u8>>| {
+        let mut row = row.try_borrow_mut().map_err(failed)?;
+        // At once, so that nothing is copied about when it grows.
+        row.reserve(text_at.saturating_add(text.len()));
+        pieces.iter().for_each(|piece| row.extend_from_slice(piece));
+        row.resize(text_at, 0);
+        row.extend_from_slice(text);
+        let result = with(&row);
+        if let Some(secret) = row.get_mut(..aad_len) {
+            secret.fill(0);
+            optimization_barrier(secret);
         }
-        None => {
-            long.reserve_exact(len);
-            pieces.iter().for_each(|piece| long.extend_from_slice(piece));
-            long.resize(text_at, 0);
-            long.extend_from_slice(text);
-            &mut long[..]
-        }
+        row.clear();
+        row.shrink_to(KEPT);
+        result
     };
-    let result = with(row);
-    if let Some(secret) = row.get_mut(..aad_len) {
-        secret.fill(0);
-        optimization_barrier(secret);
-    }
-    result
+    ROW.try_with(in_row).map_err(failed)?
 }
 
 /// Bits of a number of octets that is put in a row: two lengths of 32 bits.
