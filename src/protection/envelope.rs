@@ -102,6 +102,7 @@ impl Default for Accepted {
 
 impl Accepted {
     /// What an answer to a request in this form needs.
+    #[cfg(feature = "client")]
     pub(crate) const fn form(envelope: Envelope, protection: Protection) -> Self {
         let form = match (envelope.carrier, envelope.key) {
             (Carrier::ServiceSpecific, _) => Self::SERVICE_SPECIFIC,
