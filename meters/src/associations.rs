@@ -1,5 +1,7 @@
 //! The associations of a model, as a server is told about them and as a client needs to know them.
 
+use std::fmt;
+
 use dlms::server::AssociationConfig;
 use dlms::xdlms::Conformance;
 use dlms_security::{AuthenticationMechanism, Protection, Secret, SecuritySuite};
@@ -9,8 +11,8 @@ use crate::ModelError;
 use crate::model::{Association, KeySet, Model};
 use crate::notation::{hex, logical_name, to_hex};
 
-/// What a client needs to open an association. The keys are test material.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// What a client needs to open an association. The keys are test material, and `Debug` leaves them out all the same.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Credentials {
     /// The name of the association in the model.
@@ -43,6 +45,18 @@ pub struct Credentials {
     pub signing_key: Option<String>,
     /// The server's public signature key, `x ‖ y`.
     pub peer_public_key: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("name", &self.name)
+            .field("client", &self.client)
+            .field("auth", &self.auth)
+            .field("suite", &self.suite)
+            .field("security", &self.security)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Association {

@@ -17,14 +17,13 @@ use crate::notation::{hex, to_hex};
 use crate::state::{StateError, read_toml, write_file};
 
 /// The keys and policies of a meter's security setups.
-#[derive(Debug)]
 pub struct Keys {
     path: Option<PathBuf>,
     counters: Counters,
     kept: Kept,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Kept {
     /// By fingerprint: the number of the key's counters.
@@ -33,7 +32,7 @@ struct Kept {
     setup: BTreeMap<String, KeptSetup>,
 }
 
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[derive(Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
 struct KeptSetup {
     /// The bits of version 1 of the class.

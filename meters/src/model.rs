@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 /// The model of a meter: its objects, who may do what with them, and the associations.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Model {
     pub(crate) meter: Meter,
@@ -30,7 +30,7 @@ pub(crate) struct Meter {
 }
 
 /// One association that the meter offers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Association {
     pub(crate) id: String,
@@ -60,7 +60,7 @@ pub(crate) struct Association {
 }
 
 /// The test keys of a Security setup.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeySet {
     pub(crate) security_setup: String,

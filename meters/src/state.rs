@@ -42,7 +42,7 @@ pub enum StateError {
     Serialize(#[from] toml::ser::Error),
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Kept {
     #[serde(flatten)]

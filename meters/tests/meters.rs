@@ -285,3 +285,23 @@ fn every_attribute_of_every_object_can_be_read() {
         }
     }
 }
+
+#[test]
+fn debug_output_shows_no_key() {
+    for model in [MeterModel::Lab, MeterModel::Pmm1220] {
+        let simulation = Simulation::new(model, options()).unwrap();
+        for credentials in simulation.credentials().unwrap() {
+            let text = format!("{simulation:?} {credentials:?} {credentials:#?}").to_lowercase();
+            let secrets = [
+                &credentials.ek,
+                &credentials.ak,
+                &credentials.dedicated,
+                &credentials.password_hex,
+                &credentials.signing_key,
+            ];
+            for secret in secrets.into_iter().flatten() {
+                assert!(!text.contains(&secret.to_lowercase()), "{text}");
+            }
+        }
+    }
+}

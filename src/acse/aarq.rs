@@ -45,13 +45,22 @@ pub struct Aarq<'a> {
     pub user_information: Option<&'a [u8]>,
 }
 
-/// `Authentication-value`, a CHOICE. Everybody sends a charstring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `Authentication-value`, a CHOICE. Everybody sends a charstring. It may be a password, so `Debug` tells its length only.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum AuthenticationValue<'a> {
     /// `80`: octets, printable or not.
     Charstring(&'a [u8]),
     /// `81`: bits.
     Bitstring(BitString<'a>),
+}
+
+impl core::fmt::Debug for AuthenticationValue<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Charstring(octets) => write!(f, "Charstring({} octets)", octets.len()),
+            Self::Bitstring(_) => f.write_str("Bitstring(..)"),
+        }
+    }
 }
 
 impl<'a> Aarq<'a> {

@@ -8,6 +8,7 @@ use dlms_axdr::{
     Array, BitString, BufferFull, Data, Encode, Encoder, Enum, FromData, TypeMismatch, VisibleString,
 };
 use dlms_obis::LogicalName;
+use zeroize::Zeroize;
 
 use crate::macros::{enumeration, interface_class};
 use crate::object::{Get, raise};
@@ -72,6 +73,16 @@ pub struct User {
     pub name: OctetString<32>,
 }
 
+/// Attribute 7, which leaves nothing behind in memory.
+#[derive(Clone)]
+struct Secret(OctetString<LONGEST_SECRET>);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
 /// Association LN with room for `USERS` users.
 #[derive(Clone)]
 pub struct AssociationLn<const USERS: usize> {
@@ -97,7 +108,7 @@ pub struct AssociationLn<const USERS: usize> {
     pub user_list: heapless::Vec<User, USERS>,
     /// Attribute 11.
     pub current_user: User,
-    secret: Option<OctetString<LONGEST_SECRET>>,
+    secret: Option<Secret>,
 }
 
 impl<const USERS: usize> AssociationLn<USERS> {
@@ -133,7 +144,8 @@ impl<const USERS: usize> AssociationLn<USERS> {
     /// # Errors
     /// The secret is longer than 64 octets.
     pub fn set_secret(&mut self, secret: &[u8]) -> Result<(), DataAccessResult> {
-        self.secret = Some(OctetString::from_slice(secret).map_err(|_| DataAccessResult::OtherReason)?);
+        let secret = OctetString::from_slice(secret).map_err(|_| DataAccessResult::OtherReason)?;
+        self.secret = Some(Secret(secret));
         Ok(())
     }
 
@@ -644,7 +656,7 @@ interface_class! {
     }
     behaviour {
         fn association_secret(&self) -> Option<&[u8]> {
-            self.secret.as_deref()
+            self.secret.as_ref().map(|secret| secret.0.as_slice())
         }
     }
 }
