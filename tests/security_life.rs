@@ -31,9 +31,9 @@ use dlms_security::certificate::{
 };
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, Forgetful,
-    InvocationCounter, KeyCounters, KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, KnownPeer,
-    PrivateKey, Protection, PublicKey, PublicKeyProvider, RequiredProtection, RustCrypto, Secret, SecretKey,
-    SecurityError, SecuritySuite, SetupChange, StorageError, SystemTitle,
+    KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, KnownPeer, PrivateKey, Protection, PublicKey,
+    PublicKeyProvider, RequiredProtection, RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite,
+    SetupChange, StorageError, SystemTitle,
 };
 
 #[global_allocator]
@@ -152,22 +152,16 @@ impl CounterStore for Medium<'_> {
 }
 
 impl KeyStore for Medium<'_> {
-    fn counters(
-        &mut self,
-        _: usize,
-        key: &KeyFingerprint,
-        floor: &mut dyn FnMut(SystemTitle, InvocationCounter),
-    ) -> Result<KeyCounters, StorageError> {
-        let kept = &mut *self.0.kept.borrow_mut();
-        let id = match kept.names.iter().position(|known| known == key) {
+    fn counter_id(&mut self, _: usize, key: &KeyFingerprint) -> Result<CounterId, StorageError> {
+        let names = &mut self.0.kept.borrow_mut().names;
+        let id = match names.iter().position(|known| known == key) {
             Some(id) => id,
             None => {
-                kept.names.push(*key).map_err(|_| StorageError)?;
-                kept.names.len() - 1
+                names.push(*key).map_err(|_| StorageError)?;
+                names.len() - 1
             }
         };
-        let _ = floor;
-        Ok(KeyCounters { id: CounterId(id as u32), reserved: kept.ceilings[id] })
+        Ok(CounterId(id as u32))
     }
 
     fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError> {
@@ -262,10 +256,10 @@ impl<'f> Meter<'f> {
         let security = [0, 1].map(|setup| {
             let unicast = kept(setup, KeyId::GlobalUnicast);
             let fingerprint = KeyFingerprint::of(&PROVIDER, METER, &unicast).unwrap();
-            let counters = Medium(flash).counters(setup, &fingerprint, &mut |_, _| {}).unwrap();
+            let id = Medium(flash).counter_id(setup, &fingerprint).unwrap();
             let authentication = kept(setup, KeyId::Authentication);
             let authentication = AuthenticationKey::for_suite(SUITE, authentication.expose()).unwrap();
-            let (id, reserved) = (counters.id, counters.reserved);
+            let reserved = Medium(flash).ceiling(id).unwrap();
             let mut context =
                 SecurityContext::new(&PROVIDER, SUITE, METER, &unicast, authentication, id, reserved)
                     .unwrap();

@@ -6,20 +6,19 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use dlms::KeyPairs;
 use dlms_security::{
-    CounterId, CounterStore as _, InvocationCounter, KeyCounters, KeyFingerprint, KeyId, KeyStore,
-    RequiredProtection, SetupChange, StorageError, SystemTitle,
+    CounterId, Curve, KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, PrivateKey, RequiredProtection,
+    SecurityError, SetupChange, StorageError,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::counters::Counters;
 use crate::notation::{hex, to_hex};
 use crate::state::{StateError, read_toml, write_file};
 
 /// The keys and policies of a meter's security setups.
 pub struct Keys {
     path: Option<PathBuf>,
-    counters: Counters,
     kept: Kept,
 }
 
@@ -41,6 +40,13 @@ struct KeptSetup {
     counters: Option<u32>,
     /// By key_id, in hexadecimal digits.
     key: BTreeMap<String, String>,
+    /// Private keys by usage and whether they wait for their certificate; empty for one that was destroyed.
+    pair: BTreeMap<String, String>,
+}
+
+fn pair_name(usage: KeyUsage, slot: KeyPairSlot) -> String {
+    let slot = if slot == KeyPairSlot::Pending { "pending" } else { "in-use" };
+    format!("{}-{slot}", usage as u8)
 }
 
 /// Numbers below are those of the keys that a model comes with.
@@ -48,17 +54,40 @@ const FIRST_NEW_KEY: u32 = 1000;
 
 impl Keys {
     /// The keys in a file, if one is named and there.
-    pub(crate) fn open(path: Option<PathBuf>, counters: Counters) -> Result<Self, StateError> {
+    pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, StateError> {
         let kept = match &path {
             Some(path) => read_toml(path)?.unwrap_or_default(),
             None => Kept::default(),
         };
-        Ok(Self { path, counters, kept })
+        Ok(Self { path, kept })
     }
 
     /// A key that was changed.
     pub(crate) fn key(&self, setup: usize, id: KeyId) -> Option<Vec<u8>> {
         hex(self.kept.setup.get(&setup.to_string())?.key.get(&id.id().to_string())?)
+    }
+
+    /// Puts the key pairs of a setup that were changed into their places.
+    pub(crate) fn restore_pairs(
+        &self,
+        setup: usize,
+        curve: Curve,
+        pairs: &mut KeyPairs,
+    ) -> Result<(), SecurityError> {
+        let Some(kept) = self.kept.setup.get(&setup.to_string()) else { return Ok(()) };
+        for usage in KeyUsage::ALL {
+            let key = |slot| {
+                let octets = hex(kept.pair.get(&pair_name(usage, slot))?)?;
+                Some((!octets.is_empty()).then(|| PrivateKey::new(curve, &octets)).transpose())
+            };
+            if let Some(key) = key(KeyPairSlot::InUse) {
+                pairs.set_in_use(usage, key?);
+            }
+            if let Some(key) = key(KeyPairSlot::Pending) {
+                pairs.set_pending(usage, key?);
+            }
+        }
+        Ok(())
     }
 
     /// A policy that was changed.
@@ -85,30 +114,25 @@ impl Keys {
 }
 
 impl KeyStore for Keys {
-    fn counters(
-        &mut self,
-        _setup: usize,
-        key: &KeyFingerprint,
-        floor: &mut dyn FnMut(SystemTitle, InvocationCounter),
-    ) -> Result<KeyCounters, StorageError> {
+    fn counter_id(&mut self, _setup: usize, key: &KeyFingerprint) -> Result<CounterId, StorageError> {
         let next = self.kept.names.values().max().map_or(0, |name| name + 1).max(FIRST_NEW_KEY);
-        let id = CounterId(*self.kept.names.entry(to_hex(key.octets())).or_insert(next));
-        for (peer, lowest) in self.counters.windows(id) {
-            floor(peer, lowest);
-        }
-        Ok(KeyCounters { id, reserved: self.counters.reserved(id) })
+        Ok(CounterId(*self.kept.names.entry(to_hex(key.octets())).or_insert(next)))
     }
 
     fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError> {
-        for floor in change.floors {
-            self.counters.reserve_floor(floor.key, floor.peer, floor.lowest_acceptable.value())?;
-        }
         let mut changed = self.kept.setup.get(&setup.to_string()).cloned().unwrap_or_default();
         for key in change.keys {
             changed.key.insert(key.id.id().to_string(), to_hex(key.key.expose()));
             if let (KeyId::GlobalUnicast, Some((_, counters))) = (key.id, key.counters) {
-                changed.counters = Some(counters.id.0);
+                changed.counters = Some(counters.0);
             }
+        }
+        for pair in change.key_pairs {
+            let place = pair_name(pair.usage, pair.slot);
+            match pair.key {
+                Some(key) => changed.pair.insert(place, to_hex(key.expose())),
+                None => changed.pair.insert(place, String::new()),
+            };
         }
         if let Some(policy) = change.policy {
             changed.policy = Some(policy.bits());

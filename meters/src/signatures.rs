@@ -21,7 +21,7 @@ impl PeerKeys for Clients {
 }
 
 impl KeySet {
-    fn curve(&self) -> Option<Curve> {
+    pub(crate) fn curve(&self) -> Option<Curve> {
         SecuritySuite::from_id(self.suite)?.curve()
     }
 

@@ -174,7 +174,7 @@ impl Simulation {
     /// # Errors
     /// The state directory is not what it should be.
     pub fn keys<P: CryptoProvider>(&self, provider: &P) -> Result<Keys, Error> {
-        let mut store = Keys::open(self.state.as_ref().map(StateDirectory::keys), self.counters.clone())?;
+        let mut store = Keys::open(self.state.as_ref().map(StateDirectory::keys))?;
         let title = self.system_title()?;
         for (place, keys) in self.model.key_set.iter().enumerate() {
             let (suite, ek, _) = keys.values()?;
@@ -197,11 +197,9 @@ impl Simulation {
             let ak = store.key(place, KeyId::Authentication).unwrap_or(ak);
             let ek = SecretKey::new(suite, &ek)?;
             let fingerprint = KeyFingerprint::of(provider, title, &ek)?;
-            let counters = store.counters(place, &fingerprint, &mut |_, _| {});
-            let counters = counters.map_err(dlms_security::SecurityError::Storage)?;
+            let id = store.counter_id(place, &fingerprint).map_err(dlms_security::SecurityError::Storage)?;
             let ak = AuthenticationKey::for_suite(suite, &ak)?;
-            let (id, reserved) = (counters.id, counters.reserved);
-            let mut context = SecurityContext::new(provider, suite, title, &ek, ak, id, reserved)?;
+            let mut context = SecurityContext::new(provider, suite, title, &ek, ak, id, 0)?;
             // A file does not wear out, and a client need not be told to skip.
             context.set_floor_step(1);
             context.set_policy(store.policy(place).unwrap_or(self.policy(place)?));
@@ -228,21 +226,28 @@ impl Simulation {
             if let Some(key) = store.key(place, KeyId::GlobalBroadcast) {
                 let key = SecretKey::new(suite, &key)?;
                 let fingerprint = KeyFingerprint::of(provider, title, &key)?;
-                let counters = store.counters(place, &fingerprint, &mut |_, _| {});
-                let counters = counters.map_err(dlms_security::SecurityError::Storage)?;
-                ring.set_broadcast_key(provider, suite, &key, counters.id, counters.reserved)?;
+                let id = store.counter_id(place, &fingerprint);
+                let id = id.map_err(dlms_security::SecurityError::Storage)?;
+                ring.set_broadcast_key(provider, suite, &key, id, 0)?;
             }
             Ok(ring)
         });
         rings.collect()
     }
 
-    /// The meter's key pairs, at the place of each Security setup.
+    /// The meter's key pairs, at the place of each Security setup: those of the model, or those that took their places.
     ///
     /// # Errors
-    /// The model has a key that is none.
+    /// The model or the state directory has a key that is none.
     pub fn key_pairs(&self) -> Result<Vec<dlms::KeyPairs>, Error> {
-        Ok(signatures::key_pairs(&self.model)?)
+        let store = Keys::open(self.state.as_ref().map(StateDirectory::keys))?;
+        let mut pairs = signatures::key_pairs(&self.model)?;
+        for (place, (pairs, keys)) in pairs.iter_mut().zip(&self.model.key_set).enumerate() {
+            if let Some(curve) = keys.curve() {
+                store.restore_pairs(place, curve, pairs)?;
+            }
+        }
+        Ok(pairs)
     }
 
     /// The clients whose signatures the meter takes.
@@ -585,7 +590,7 @@ impl Simulation {
 
     fn restore_counter_objects(&mut self) -> Result<(), StateError> {
         let path = self.state.as_ref().map(StateDirectory::keys);
-        let keys = Keys::open(path, self.counters.clone())?;
+        let keys = Keys::open(path)?;
         for setup in 0..self.model.key_set.len() {
             if let Some(name) =
                 self.model.key_set.get(setup).and_then(|keys| logical_name(&keys.counter).ok())

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use cosem_objects::classes::{Clock, Data as DataClass, DisconnectControl, KeyData, SecuritySetup};
 use cosem_objects::{ActionResult, AttributeReference, DataAccessResult};
-use dlms::client::{self, ActionItem, Client, ClientConfig, ClientError, Environment, SetItem};
-use dlms::server::{AssociationConfig, Host, Session};
-use dlms::{SecurityContext, client::Refusal};
+use dlms::client::{self, ActionItem, Client, ClientConfig, ClientError, Environment, Refusal, SetItem};
+use dlms::server::{AssociationConfig, Host, KeyManager, Session};
+use dlms::{KeyPairs, KeyRing, PublicKeys, SecurityContext};
 use dlms_axdr::{Data, OwnedData};
-use dlms_meters::{Credentials, MeterModel, Options, Simulation};
+use dlms_meters::{Clients, Credentials, Keys, MeterModel, Options, Simulation};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Forgetful, Protection, RustCrypto,
-    Secret, SecretKey, SecurityError, SecuritySuite, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Forgetful, KeyUsage, KnownPeer,
+    PeerKeys, PrivateKey, Protection, PublicKey, RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite,
+    SystemTitle,
 };
 
 type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
@@ -42,8 +43,10 @@ struct Served {
     simulation: Simulation,
     associations: Vec<AssociationConfig>,
     security: Vec<SecurityContext<Provider>>,
-    key_rings: Vec<dlms::KeyRing<Provider>>,
-    key_manager: dlms::server::KeyManager<Provider, dlms_meters::Keys>,
+    key_rings: Vec<KeyRing<Provider>>,
+    key_manager: KeyManager<Provider, Keys>,
+    key_pairs: Vec<KeyPairs>,
+    clients: Clients,
     provider: Provider,
     scratch: Vec<u8>,
 }
@@ -61,7 +64,9 @@ impl Served {
             associations: simulation.associations().unwrap(),
             security: simulation.security(&provider).unwrap(),
             key_rings: simulation.key_rings(&provider).unwrap(),
-            key_manager: dlms::server::KeyManager::new(simulation.keys(&provider).unwrap()),
+            key_manager: KeyManager::new(simulation.keys(&provider).unwrap()),
+            key_pairs: simulation.key_pairs().unwrap(),
+            clients: simulation.clients().unwrap(),
             simulation,
             provider,
             scratch: vec![0; 4096],
@@ -75,7 +80,18 @@ struct Line<'m> {
     session: Session<Provider, Vec<u8>>,
     client: Client<Provider, Vec<u8>>,
     keys: Option<SecurityContext<Provider>>,
+    pairs: [KeyPairs; 1],
+    peers: Option<KnownPeer>,
     provider: Provider,
+}
+
+/// The meter's public key, where the client has it.
+struct Known(Option<KnownPeer>);
+
+impl PeerKeys for Known {
+    fn public_key(&self, owner: SystemTitle, usage: KeyUsage) -> Option<PublicKey> {
+        self.0.as_slice().public_key(owner, usage)
+    }
 }
 
 /// What came of a request.
@@ -110,6 +126,7 @@ impl<'m> Line<'m> {
                 "sha1" => AuthenticationMechanism::Sha1,
                 "gmac" => AuthenticationMechanism::Gmac,
                 "sha256" => AuthenticationMechanism::Sha256,
+                "ecdsa" => AuthenticationMechanism::Ecdsa,
                 other => panic!("{other}"),
             },
             secret: Secret::new(&hex(credentials.password_hex.as_deref().unwrap_or(""))).unwrap(),
@@ -122,7 +139,22 @@ impl<'m> Line<'m> {
             server_title: credentials.server_title.as_ref().map(title),
             ..ClientConfig::public()
         };
+        // Mechanism 7: our signature key, and the meter's public one.
+        let curve = credentials.suite.and_then(|id| SecuritySuite::from_id(id)?.curve());
+        let signing_key = curve.zip(credentials.signing_key.as_ref());
+        let pairs = [signing_key.map_or(KeyPairs::new(), |(curve, key)| {
+            let key = PrivateKey::new(curve, &hex(key)).unwrap();
+            KeyPairs::new().with(KeyUsage::DigitalSignature, key)
+        })];
+        let public_key = curve.zip(credentials.peer_public_key.as_ref());
+        let public_key = public_key.map(|(curve, key)| PublicKey::new(curve, &hex(key)).unwrap());
+        let peers = credentials
+            .server_title
+            .as_ref()
+            .map(|text| KnownPeer { title: title(text), keys: [public_key, None, None] });
         Self {
+            pairs,
+            peers,
             meter,
             session: Session::new(credentials.client, vec![0; 4096]),
             client: Client::new(config, vec![0; 4096]),
@@ -140,7 +172,8 @@ impl<'m> Line<'m> {
             &mut [u8],
         ) -> Result<Range<usize>, ClientError>,
     ) -> Outcome {
-        let Self { meter, session, client, keys, provider } = self;
+        let Self { meter, session, client, keys, pairs, peers, provider } = self;
+        let known = Known(*peers);
         let mut out = vec![0; 4096];
         let mut transmit = vec![0; 4096];
         let mut env = Environment {
@@ -148,7 +181,7 @@ impl<'m> Line<'m> {
             counters: &mut Forgetful,
             security: keys.as_mut().map(|context| context as _),
             key_ring: None,
-            public_keys: None,
+            public_keys: Some(PublicKeys { provider, own: &mut *pairs, peers: &known }),
             manufacturer: None,
             now: Duration::ZERO,
         };
@@ -167,7 +200,11 @@ impl<'m> Line<'m> {
                 provider: &meter.provider,
                 counters: &mut meter.simulation.counters,
                 key_rings: &mut meter.key_rings,
-                public_keys: None,
+                public_keys: Some(PublicKeys {
+                    provider: &meter.provider,
+                    own: &mut meter.key_pairs,
+                    peers: &meter.clients,
+                }),
                 certificates: None,
                 key_management: Some(&mut meter.key_manager),
                 manufacturer: None,
@@ -184,7 +221,7 @@ impl<'m> Line<'m> {
                 counters: &mut Forgetful,
                 security: keys.as_mut().map(|context| context as _),
                 key_ring: None,
-                public_keys: None,
+                public_keys: Some(PublicKeys { provider, own: &mut *pairs, peers: &known }),
                 manufacturer: None,
                 now: Duration::ZERO,
             };
@@ -267,7 +304,9 @@ fn every_association_of_the_lab_opens_and_works() {
             let Data::DoubleLongUnsigned(shown) = Data::from_octets(&shown).unwrap() else {
                 panic!("{name}")
             };
-            assert!(shown >= 100, "{name}: {shown}");
+            // Signatures without ciphering count nothing.
+            let counts = credentials.auth != "ecdsa" || credentials.security != "none";
+            assert!(!counts || shown >= 100, "{name}: {shown}");
         }
     }
 }
@@ -298,6 +337,7 @@ fn a_wrong_secret_or_key_opens_nothing() {
         let spoilt = match credentials.auth {
             "gmac" => &mut credentials.ak,
             "none" => continue,
+            "ecdsa" => &mut credentials.signing_key,
             _ => &mut credentials.password_hex,
         };
         spoilt.as_mut().unwrap().replace_range(..2, "5a");

@@ -14,8 +14,8 @@
 use core::fmt;
 
 use crate::{
-    CounterId, CryptoProvider, InvocationCounter, KeyUsage, PrivateKey, RequiredProtection, SecretKey,
-    SecurityError, StorageError, SystemTitle,
+    CounterId, CryptoProvider, KeyUsage, PrivateKey, RequiredProtection, SecretKey, SecurityError,
+    StorageError, SystemTitle,
 };
 
 /// Which of the symmetric keys of a security setup: `key_id` of key_transfer and key_agreement.
@@ -97,15 +97,6 @@ impl fmt::Debug for KeyFingerprint {
     }
 }
 
-/// Where the counters of an encryption key go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyCounters {
-    /// The name of its send counter.
-    pub id: CounterId,
-    /// The ceiling that is stored for it; 0 for a key that was never used.
-    pub reserved: u32,
-}
-
 /// A key that takes the place of another one.
 #[derive(Clone, Copy, Debug)]
 pub struct NewKey<'k> {
@@ -113,19 +104,8 @@ pub struct NewKey<'k> {
     pub id: KeyId,
     /// Its value.
     pub key: &'k SecretKey,
-    /// An encryption key's fingerprint, and the counters that [`KeyStore::counters`] gave for it.
-    pub counters: Option<(KeyFingerprint, KeyCounters)>,
-}
-
-/// The lowest counter that is accepted from a peer under a key that goes out of use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Floor {
-    /// The key, by its send counter.
-    pub key: CounterId,
-    /// The peer.
-    pub peer: SystemTitle,
-    /// The lowest counter that is accepted from it.
-    pub lowest_acceptable: InvocationCounter,
+    /// The name of an encryption key's counters, as [`KeyStore::counter_id`] gave it for this fingerprint.
+    pub counters: Option<(KeyFingerprint, CounterId)>,
 }
 
 /// Which of the key pairs of one usage.
@@ -157,27 +137,21 @@ pub struct SetupChange<'c> {
     pub keys: &'c [NewKey<'c>],
     /// The key pairs that are put into their places or destroyed.
     pub key_pairs: &'c [KeyPairChange<'c>],
-    /// The floors of the encryption keys that they replace, to be kept with those keys' fingerprints.
-    pub floors: &'c [Floor],
 }
 
 /// Persistent storage of the keys and policies of security setups, filled in by the application.
 pub trait KeyStore {
-    /// The counters of an encryption key value: those that it had when it was in use the last time, with the lowest
-    /// counter accepted from each peer, which is told to `floor`; else those of a key that was never used, under a name
-    /// that no other key has. It is enough to remember the last few keys.
+    /// The name of the counters of an encryption key value towards the [`CounterStore`](crate::CounterStore): the one
+    /// that it had when it was in use before, so that ceilings and floors come back with it; else a name that no other
+    /// key has, under which nothing is stored. It is enough to remember the last few keys, but the name of a forgotten
+    /// one must not be given again as long as something is stored under it.
     ///
     /// # Errors
     /// [`StorageError`] if that cannot be read, or no name is free.
-    fn counters(
-        &mut self,
-        setup: usize,
-        key: &KeyFingerprint,
-        floor: &mut dyn FnMut(SystemTitle, InvocationCounter),
-    ) -> Result<KeyCounters, StorageError>;
+    fn counter_id(&mut self, setup: usize, key: &KeyFingerprint) -> Result<CounterId, StorageError>;
 
     /// Stores a change of the security setup with this number in one record: after a power cut at any instant either
-    /// all of it is there, or nothing. New keys come together with their counters.
+    /// all of it is there, or nothing. New encryption keys come together with the names of their counters.
     ///
     /// # Errors
     /// [`StorageError`] if the change may not be on the medium. The old keys then stay in use.
@@ -185,13 +159,8 @@ pub trait KeyStore {
 }
 
 impl<S: KeyStore + ?Sized> KeyStore for &mut S {
-    fn counters(
-        &mut self,
-        setup: usize,
-        key: &KeyFingerprint,
-        floor: &mut dyn FnMut(SystemTitle, InvocationCounter),
-    ) -> Result<KeyCounters, StorageError> {
-        (**self).counters(setup, key, floor)
+    fn counter_id(&mut self, setup: usize, key: &KeyFingerprint) -> Result<CounterId, StorageError> {
+        (**self).counter_id(setup, key)
     }
 
     fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError> {

@@ -100,9 +100,7 @@ pub use ecc::derive_key;
 pub use error::{SecurityError, StorageError};
 #[cfg(feature = "embedded-storage")]
 pub use flash_counters::FlashCounters;
-pub use key_store::{
-    Floor, KeyCounters, KeyFingerprint, KeyId, KeyPairChange, KeyPairSlot, KeyStore, NewKey, SetupChange,
-};
+pub use key_store::{KeyFingerprint, KeyId, KeyPairChange, KeyPairSlot, KeyStore, NewKey, SetupChange};
 pub use mechanism::AuthenticationMechanism;
 pub use peers::{Peer, PeerWindows, Peers};
 pub use policy::{RequiredProtection, required_protection};

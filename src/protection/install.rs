@@ -1,11 +1,10 @@
 //! New keys for a security setup, which take the place of the old ones at one stroke.
 
 use dlms_security::{
-    AuthenticationKey, CounterId, CryptoProvider, InvocationCounter, KeyCounters, KeyId, PeerWindows, Peers,
+    AuthenticationKey, CounterId, CryptoProvider, InvocationCounter, KeyId, PeerWindows, Peers,
     RequiredProtection, SecretKey, SecurityError, SecuritySuite, SendCounter, SystemTitle,
 };
 
-use super::PEERS;
 use super::context::{KeyState, SecurityContext};
 use super::key_ring::KeyRing;
 
@@ -33,7 +32,9 @@ impl<P: CryptoProvider> NewKeys<P> {
         Self::default()
     }
 
-    /// Makes a key ready. The counters of an encryption key go on at `counters` and in `windows`; other keys have none.
+    /// Makes a key ready. `counters` names those of an encryption key towards the
+    /// [`CounterStore`](dlms_security::CounterStore), which is asked for its ceiling and floors when they are needed;
+    /// other keys have none.
     ///
     /// # Errors
     /// What the provider says of the key.
@@ -43,15 +44,14 @@ impl<P: CryptoProvider> NewKeys<P> {
         suite: SecuritySuite,
         id: KeyId,
         key: &SecretKey,
-        counters: KeyCounters,
-        windows: PeerWindows<Peers<PEERS>>,
+        counters: CounterId,
     ) -> Result<(), SecurityError> {
         match id {
             KeyId::GlobalUnicast => {
-                self.unicast = Some(KeyState::new(provider, suite, key, counters, windows)?);
+                self.unicast = Some(KeyState::new(provider, suite, key, counters)?);
             }
             KeyId::GlobalBroadcast => {
-                self.broadcast = Some(KeyState::new(provider, suite, key, counters, windows)?);
+                self.broadcast = Some(KeyState::new(provider, suite, key, counters)?);
             }
             KeyId::Authentication => {
                 self.authentication = Some(AuthenticationKey::for_suite(suite, key.expose())?);
@@ -95,13 +95,12 @@ impl<P: CryptoProvider> KeyState<P> {
         provider: &P,
         suite: SecuritySuite,
         key: &SecretKey,
-        counters: KeyCounters,
-        windows: PeerWindows<Peers<PEERS>>,
+        counters: CounterId,
     ) -> Result<Self, SecurityError> {
         Ok(Self {
             key: provider.aead_key(suite, key.expose())?,
-            send: SendCounter::new(counters.id, counters.reserved),
-            windows,
+            send: SendCounter::new(counters, 0),
+            windows: PeerWindows::new(),
         })
     }
 }

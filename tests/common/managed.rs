@@ -11,14 +11,14 @@ use cosem_objects::{ActionResult, DataAccessResult};
 use dlms::client::{ActionItem, Client, ClientConfig, ClientError, Environment, Event};
 use dlms::server::{AssociationConfig, Host, KeyManager, Session};
 use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
-use dlms::{KeyRing, NewKeys, PEERS, PublicKeys, SecurityContext};
+use dlms::{KeyRing, NewKeys, PublicKeys, SecurityContext};
 use dlms_axdr::Encode;
 use dlms_obis::LogicalName;
 use dlms_security::certificate::MemoryCertificates;
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, InvocationCounter,
-    KeyCounters, KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, PeerWindows, Peers, PrivateKey,
-    Protection, RequiredProtection, SecretKey, SecuritySuite, SetupChange, StorageError, SystemTitle,
+    KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, PrivateKey, Protection, RequiredProtection,
+    SecretKey, SecuritySuite, SetupChange, StorageError, SystemTitle,
 };
 
 use crate::common::{self, CLIENT_TITLE, Meter, Provider, SERVER_TITLE};
@@ -88,20 +88,10 @@ impl CounterStore for Medium {
 }
 
 impl KeyStore for Medium {
-    fn counters(
-        &mut self,
-        _: usize,
-        key: &KeyFingerprint,
-        floor: &mut dyn FnMut(SystemTitle, InvocationCounter),
-    ) -> Result<KeyCounters, StorageError> {
+    fn counter_id(&mut self, _: usize, key: &KeyFingerprint) -> Result<CounterId, StorageError> {
         let stored = &mut *self.0.borrow_mut();
         let next = stored.names.len() as u32 + 100;
-        let id = *stored.names.entry(*key).or_insert(next);
-        for ((_, peer), lowest) in stored.floors.iter().filter(|((name, _), _)| *name == id) {
-            floor(SystemTitle::from_octets(*peer), InvocationCounter::new(*lowest));
-        }
-        let reserved = stored.ceilings.get(&id).copied().unwrap_or(0);
-        Ok(KeyCounters { id: CounterId(id), reserved })
+        Ok(CounterId(*stored.names.entry(*key).or_insert(next)))
     }
 
     fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError> {
@@ -112,10 +102,6 @@ impl KeyStore for Medium {
         stored.installs += 1;
         for key in change.keys {
             stored.keys.insert((setup, key.id), key.key.expose().to_vec());
-        }
-        for floor in change.floors {
-            let kept = stored.floors.entry((floor.key.0, *floor.peer.octets())).or_default();
-            *kept = floor.lowest_acceptable.value().max(*kept);
         }
         for pair in change.key_pairs {
             let place = (setup, pair.usage as u8, pair.slot);
@@ -171,25 +157,18 @@ impl Managed {
             let unicast = SecretKey::new(suite, &unicast).unwrap();
             let authentication = key(KeyId::Authentication, authentication.expose());
             let fingerprint = KeyFingerprint::of(&provider, title, &unicast).unwrap();
-            let mut floors = Vec::new();
-            let mut store = medium.clone();
-            let counters =
-                store.counters(number, &fingerprint, &mut |peer, lowest| floors.push((peer, lowest)));
-            let counters = counters.unwrap();
+            let counters = medium.clone().counter_id(number, &fingerprint).unwrap();
             let mut context = SecurityContext::new(
                 &provider,
                 suite,
                 title,
                 &unicast,
                 AuthenticationKey::for_suite(suite, &authentication).unwrap(),
-                counters.id,
-                counters.reserved,
+                counters,
+                0,
             )
             .unwrap();
             context.set_floor_step(1);
-            for (peer, lowest) in floors {
-                context.restore_window(peer, lowest).unwrap();
-            }
             // Key pairs that were made replace those of the tests.
             for usage in KeyUsage::ALL {
                 let kept = |slot| medium.0.borrow().pairs.get(&(number, usage as u8, slot)).cloned();
@@ -378,10 +357,7 @@ impl Ends {
         for (id, key) in keys {
             let digest = self.provider.sha256(&[key.expose()]).unwrap();
             let name = CounterId(u32::from_be_bytes(*digest.first_chunk().unwrap()));
-            let reserved = self.counters.0.get(&name.0).copied().unwrap_or(0);
-            let counters = KeyCounters { id: name, reserved };
-            let windows = PeerWindows::<Peers<PEERS>>::new();
-            new.add(&self.provider, self.security.suite(), *id, key, counters, windows).unwrap();
+            new.add(&self.provider, self.security.suite(), *id, key, name).unwrap();
         }
         new.take_effect(&mut self.security, None);
     }

@@ -5,14 +5,13 @@ use cosem_objects::classes::KeyData;
 use dlms_axdr::{Data, Enum, FromData};
 use dlms_security::keys::unwrap_key;
 use dlms_security::{
-    CounterId, CryptoProvider, Floor, KeyCounters, KeyFingerprint, KeyId, KeyStore, KeyUsage, NewKey,
-    PeerWindows, Peers, Protection, RequiredProtection, SecretKey, SecurityError, SetupChange, StorageError,
-    constant_time_eq,
+    CounterId, CryptoProvider, KeyFingerprint, KeyId, KeyStore, KeyUsage, NewKey, Protection,
+    RequiredProtection, SecretKey, SecurityError, SetupChange, StorageError, constant_time_eq,
 };
 use heapless::Vec;
 
 use super::{KeyManager, Setup};
-use crate::protection::{NewKeys, PEERS};
+use crate::protection::NewKeys;
 
 /// The keys of one request, each at most once.
 pub(super) type KeyList = Vec<(KeyId, SecretKey), { KeyId::ALL.len() }>;
@@ -108,71 +107,42 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
             return Err(ActionResult::OtherReason);
         }
         let (context, provider) = (&*setup.context, setup.provider);
-        let mut unicast = Counted { id: Some(context.counter_id()), is_kept: true };
         let ring = setup.key_ring.as_deref();
-        let mut broadcast = Counted { id: ring.and_then(|ring| ring.counter_id()), is_kept: true };
+        // By which counters the encryption keys go, before and after.
+        let (mut unicast, mut broadcast) =
+            (Some(context.counter_id()), ring.and_then(|ring| ring.counter_id()));
         let mut changes = NewKeys::new();
         let mut records = Vec::<NewKey<'_>, { KeyId::ALL.len() }>::new();
         for (id, key) in keys {
             let mut counters = None;
-            let mut windows = PeerWindows::<Peers<PEERS>>::new();
             let mut is_new = true;
             if matches!(id, KeyId::GlobalBroadcast | KeyId::Master) && ring.is_none() {
                 return Err(ActionResult::OtherReason);
             }
             if id.has_counters() {
                 let fingerprint = KeyFingerprint::of(provider, context.own_title(), key).map_err(unusable)?;
-                let mut restored = Ok(());
-                let found = self.store.counters(setup.number, &fingerprint, &mut |peer, lowest| {
-                    restored = restored.and(windows.restore(peer, lowest));
-                });
-                let found = found.map_err(failed)?;
-                restored.map_err(|_| ActionResult::OtherReason)?;
+                let found = self.store.counter_id(setup.number, &fingerprint).map_err(failed)?;
                 counters = Some((fingerprint, found));
                 let role = if *id == KeyId::GlobalUnicast { &mut unicast } else { &mut broadcast };
                 // The value that is in use anyway keeps its counters as they are.
-                is_new = role.id != Some(found.id);
-                *role = Counted { id: Some(found.id), is_kept: !is_new };
+                is_new = *role != Some(found);
+                *role = Some(found);
             }
             if is_new {
-                let counters = counters.map_or_else(KeyCounters::default, |(_, counters)| counters);
-                changes.add(provider, context.suite(), *id, key, counters, windows).map_err(unusable)?;
+                let counters = counters.map_or_else(CounterId::default, |(_, counters)| counters);
+                changes.add(provider, context.suite(), *id, key, counters).map_err(unusable)?;
             }
             let _ = records.push(NewKey { id: *id, key, counters });
         }
         // One value for both would have two send counters.
-        if unicast.id == broadcast.id {
+        if unicast == broadcast {
             return Err(ActionResult::OtherReason);
         }
-        let mut floors = Vec::<Floor, { 2 * PEERS }>::new();
-        if !unicast.is_kept {
-            let key = context.counter_id();
-            floors.extend(context.windows().map(|(peer, lowest_acceptable)| Floor {
-                key,
-                peer,
-                lowest_acceptable,
-            }));
-        }
-        if let (false, Some((ring, key))) =
-            (broadcast.is_kept, ring.and_then(|ring| Some((ring, ring.counter_id()?))))
-        {
-            floors.extend(ring.windows().map(|(peer, lowest_acceptable)| Floor {
-                key,
-                peer,
-                lowest_acceptable,
-            }));
-        }
-        let change = SetupChange { keys: &records, floors: &floors, ..SetupChange::default() };
+        let change = SetupChange { keys: &records, ..SetupChange::default() };
         self.store.install(setup.number, &change).map_err(failed)?;
         self.changes = Some((setup.number, changes));
         Ok(())
     }
-}
-
-/// An encryption key after a change.
-struct Counted {
-    id: Option<CounterId>,
-    is_kept: bool,
 }
 
 /// Goes through the keys of a parameter: at least one, no unknown one, none twice.
