@@ -64,6 +64,9 @@ impl<'a> Data<'a> {
     /// # Errors
     /// The octets are not one value of a known type, or it is nested deeper than [`MAX_DEPTH`].
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        if !SMALL && let Some(data) = flat_sequence(reader) {
+            return Ok(data);
+        }
         let kind = kind(reader, "Data")?;
         Ok(match kind {
             DataKind::Array => Data::Array(sequence(reader)?),
