@@ -8,9 +8,13 @@ use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection, Excepti
 use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
-use dlms_security::{CounterStore, Forgetful, KeyUsage, PeerKeys, PublicKey, SystemTitle};
+use dlms_security::{
+    CounterId, CounterStore, Forgetful, KeyUsage, PeerKeys, PublicKey, StorageError, SystemTitle,
+};
 use dlms_tokio::iec62056_21::BaudRate;
-use dlms_tokio::{Client, ClientOptions, Endpoint, Error, ErrorKind, Identity, ModeE, SerialOptions};
+use dlms_tokio::{
+    Client, ClientOptions, Endpoint, Error, ErrorKind, FileCounterStore, Identity, ModeE, SerialOptions,
+};
 
 use crate::args::Framing;
 use crate::connection::{CounterSource, Keys, Target};
@@ -119,6 +123,8 @@ async fn options(target: &Target) -> Result<ClientOptions> {
     options.retries = target.retries.into();
     if let Some(keys) = &target.keys {
         options.keys = Some(counted(target, keys).await?);
+        // A counter that the user states is tried as it is.
+        options.follows_counter = !matches!(target.counter, CounterSource::Value(_));
     }
     if let Some(signatures) = &target.signatures {
         let own = KeyPairs::new().with(KeyUsage::DigitalSignature, signatures.own.clone());
@@ -204,7 +210,39 @@ async fn counted(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
         CounterSource::Meter(name) => reserved.max(counter_of_meter(target, *name).await?),
         _ => reserved,
     };
-    with_counter(keys, begin, store)
+    let is_stated = matches!(target.counter, CounterSource::Value(_));
+    with_counter(keys, begin, Sending { store, is_stated })
+}
+
+/// What a run keeps: the counter of what it sends. Counters of what came in hold for the run alone, for a meter that was
+/// exchanged, or is simulated, begins anew under the same keys.
+struct Sending {
+    store: FileCounterStore,
+    /// Whether the user states where the counter begins, whatever is stored.
+    is_stated: bool,
+}
+
+impl CounterStore for Sending {
+    fn ceiling(&mut self, id: CounterId) -> std::result::Result<u32, StorageError> {
+        if self.is_stated { Ok(0) } else { self.store.ceiling(id) }
+    }
+
+    fn reserve(&mut self, id: CounterId, ceiling: u32) -> std::result::Result<(), StorageError> {
+        self.store.reserve(id, ceiling)
+    }
+
+    fn floor(&mut self, _: CounterId, _: SystemTitle) -> std::result::Result<u32, StorageError> {
+        Ok(0)
+    }
+
+    fn reserve_floor(
+        &mut self,
+        _: CounterId,
+        _: SystemTitle,
+        _: u32,
+    ) -> std::result::Result<(), StorageError> {
+        Ok(())
+    }
 }
 
 fn with_counter(
@@ -293,7 +331,8 @@ fn not_opened(error: &Error, target: &Target) -> Failure {
             ..
         })
     );
-    if !is_authentication || target.keys.is_none() {
+    let is_counter = matches!(error, Error::Exception(exception) if is_security(exception));
+    if !(is_authentication || is_counter) || target.keys.is_none() {
         return failure;
     }
     failure

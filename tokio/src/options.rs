@@ -190,6 +190,8 @@ pub struct ClientOptions {
     pub identity: Option<Identity>,
     /// The method of authentication mechanism 2.
     pub manufacturer: Option<Box<dyn Manufacturer + Send + Sync>>,
+    /// Whether our invocation counter moves to where the meter says, within bounds, when it refuses one as too low.
+    pub follows_counter: bool,
     /// How long connecting may take. How long an answer may take stands in the association.
     pub connect_timeout: Duration,
     /// How often connecting, associating and reading are tried again after a time-out. What changes the meter is never
@@ -213,6 +215,7 @@ impl ClientOptions {
             keys: None,
             identity: None,
             manufacturer: None,
+            follows_counter: true,
             connect_timeout: Duration::from_secs(10),
             retries: 2,
             max_value: 16 << 20,

@@ -65,6 +65,7 @@ pub struct Client<P: CryptoProvider = Provider> {
     notifications: VecDeque<Notification>,
     retries: u32,
     max_value: usize,
+    follows_counter: bool,
 }
 
 impl Client<Provider> {
@@ -118,6 +119,7 @@ impl<P: CryptoProvider> Client<P> {
             notifications: VecDeque::new(),
             retries: options.retries,
             max_value: options.max_value,
+            follows_counter: options.follows_counter,
         };
         client.associate().await?;
         Ok(client)
@@ -133,7 +135,9 @@ impl<P: CryptoProvider> Client<P> {
         loop {
             match self.try_associate().await {
                 Err(Error::Timeout(_)) if tries < self.retries => tries += 1,
-                Err(Error::Exception(response)) if !hinted && self.follow_hint(response) => hinted = true,
+                Err(Error::Exception(response)) if !hinted && self.follow_hint(response) => {
+                    hinted = true;
+                }
                 result => return result,
             }
         }
@@ -155,6 +159,9 @@ impl<P: CryptoProvider> Client<P> {
 
     /// Moves our counter to where the meter says that it must be, within bounds: the hint is not authenticated.
     fn follow_hint(&mut self, response: ExceptionResponse) -> bool {
+        if !self.follows_counter {
+            return false;
+        }
         let ServiceError::InvocationCounterError(Some(counter)) = response.service_error else {
             return false;
         };
