@@ -199,7 +199,8 @@ impl Simulation {
             let fingerprint = KeyFingerprint::of(provider, title, &ek)?;
             let id = store.counter_id(place, &fingerprint).map_err(dlms_security::SecurityError::Storage)?;
             let ak = AuthenticationKey::for_suite(suite, &ak)?;
-            let mut context = SecurityContext::new(provider, suite, title, &ek, ak, id, 0)?;
+            let reserved = self.counters.reserved(id);
+            let mut context = SecurityContext::new(provider, suite, title, &ek, ak, id, reserved)?;
             // A file does not wear out, and a client need not be told to skip.
             context.set_floor_step(1);
             context.set_policy(store.policy(place).unwrap_or(self.policy(place)?));
