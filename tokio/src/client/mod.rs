@@ -44,7 +44,8 @@ pub use value::Value;
 use crate::options::{ClientOptions, Framing, Identity, no_store};
 use crate::{Error, Link, Provider};
 
-/// How far an unauthenticated hint of the meter may move our invocation counter.
+/// How far unauthenticated hints of the meter may move our invocation counter, all of them together, until the meter has
+/// proved itself.
 const COUNTER_JUMP: u32 = 0x10_0000;
 
 /// An association with a meter.
@@ -57,6 +58,8 @@ pub struct Client<P: CryptoProvider = Provider> {
     provider: P,
     security: Option<SecurityContext<P>>,
     counters: Box<dyn CounterStore + Send>,
+    /// Where our counter was when hints began to move it.
+    unhinted: u32,
     identity: Option<Identity>,
     manufacturer: Option<Box<dyn Manufacturer + Send + Sync>>,
     out: Vec<u8>,
@@ -110,6 +113,7 @@ impl<P: CryptoProvider> Client<P> {
             engine,
             link,
             provider,
+            unhinted: security.as_ref().map_or(0, |security| security.upcoming_counter().value()),
             security,
             counters,
             identity: options.identity,
@@ -135,10 +139,12 @@ impl<P: CryptoProvider> Client<P> {
         loop {
             match self.try_associate().await {
                 Err(Error::Timeout(_)) if tries < self.retries => tries += 1,
-                Err(Error::Exception(response)) if !hinted && self.follow_hint(response) => {
-                    hinted = true;
+                Err(Error::Exception(response)) if !hinted && self.follow_hint(response) => hinted = true,
+                Ok(agreement) => {
+                    self.unhinted = self.upcoming_counter();
+                    return Ok(agreement);
                 }
-                result => return result,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -166,9 +172,14 @@ impl<P: CryptoProvider> Client<P> {
             return false;
         };
         let next = InvocationCounter::new(counter.saturating_add(1));
+        let limit = self.unhinted.saturating_add(COUNTER_JUMP).saturating_sub(self.upcoming_counter());
         self.security.as_mut().is_some_and(|security| {
-            next > security.upcoming_counter() && security.advance_counter(next, COUNTER_JUMP).is_ok()
+            next > security.upcoming_counter() && security.advance_counter(next, limit).is_ok()
         })
+    }
+
+    fn upcoming_counter(&self) -> u32 {
+        self.security.as_ref().map_or(0, |security| security.upcoming_counter().value())
     }
 
     /// What was agreed on, while the association is open.
