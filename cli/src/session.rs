@@ -389,6 +389,10 @@ pub(crate) fn failure(error: &Error) -> Failure {
             let lasts = if *result == AssociateResult::RejectedTransient { " for now" } else { "" };
             format!("no association: the meter refuses{lasts}: {reason}")
         }
+        Error::Exception(exception) => {
+            let (state, service) = (head(&exception.state_error), head(&exception.service_error));
+            format!("the meter answers with an exception-response: {state}, {service}")
+        }
         Error::Client(ClientError::NotNegotiated(services)) => {
             let names: Vec<_> = services.iter_names().map(|(name, _)| slug_of_constant(name)).collect();
             format!("the meter does not offer {}", names.join(", "))
