@@ -235,9 +235,9 @@ fn association(client_sap: u16, mechanism: AuthenticationMechanism, ciphered: bo
         conformance: AssociationConfig::SUPPORTED,
         max_receive_pdu_size: 256,
         client_title: None,
-accepted: dlms::Accepted::default(),
-            notifications: dlms::Envelope::GLOBAL,
-            presents_certificate: false,
+        accepted: dlms::Accepted::default(),
+        notifications: dlms::Envelope::GLOBAL,
+        presents_certificate: false,
         accept_shared_counter: false,
         lockout: None,
     }

@@ -101,7 +101,7 @@ core::arch::global_asm!(
     ".global __aeabi_ldivmod",
     ".thumb_func; __aeabi_ldivmod:",
     "    push {{r4, r5, r6, lr}}",
-    "    asrs r4, r1, #31", // the sign of the remainder
+    "    asrs r4, r1, #31",        // the sign of the remainder
     "    eor r5, r4, r3, asr #31", // and of the quotient
     "    asrs r6, r3, #31",
     "    eors r0, r4",
