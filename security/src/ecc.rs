@@ -3,8 +3,9 @@
 //! Signatures are deterministic (RFC 6979): no random number can give the key away. A point that is received is checked to
 //! lie on its curve before anything is computed with it; both curves have cofactor 1, so nothing else is to be checked.
 
+use ecdsa::hazmat::sign_prehashed_rfc6979;
 use sha2::{Digest, Sha256, Sha384};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     CryptoProvider, Curve, PrivateKey, PublicKey, PublicKeyProvider, Random, RustCrypto, SecretKey,
@@ -46,11 +47,11 @@ impl<R: Random> PublicKeyProvider for RustCrypto<R> {
 
     fn sign(&self, key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
         on_curve!(key.curve(), ecc, Hash => {
-            use ecc::ecdsa::{self, signature::hazmat::PrehashSigner};
-            let signing_key = ecdsa::SigningKey::from_slice(key.scalar()?).map_err(invalid)?;
-            let signature: ecdsa::Signature = signing_key
-                .sign_prehash(&hash::<Hash>(message).finalize())
-                .map_err(|_| SecurityError::Provider)?;
+            // Not by way of `SigningKey`, which computes the public key too: as much work as the signature.
+            let scalar = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?.to_nonzero_scalar();
+            let scalar = Zeroizing::new(scalar);
+            let digest = hash::<Hash>(message).finalize();
+            let (signature, _) = sign_prehashed_rfc6979::<_, Hash>(&scalar, &digest, &[]);
             Signature::new(key.curve(), &signature.to_bytes())
         })
     }
