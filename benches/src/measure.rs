@@ -72,6 +72,11 @@ impl Times {
         self.ours.first().copied().unwrap_or_default()
     }
 
+    /// Whether either contender took this long in some round.
+    pub fn includes(&self, time: Duration) -> bool {
+        self.floor.contains(&time) || self.ours.contains(&time)
+    }
+
     /// A row with a limit to the ratio of the least times. `show` tells a time in the row's own terms.
     pub fn row(&self, name: &str, limit: f64, show: impl Fn(Duration) -> String) -> Row {
         let middle = |times: &[Duration]| times.get(times.len() / 2).copied().unwrap_or_default();

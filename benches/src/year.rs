@@ -196,12 +196,15 @@ fn expected_sum() -> u64 {
     (0..ROWS).flat_map(|row| (0..REGISTERS as u32).map(move |column| cell(row, column))).sum()
 }
 
+/// The time of a process that did not succeed.
+const FAILED: Duration = Duration::MAX;
+
 /// The wall time of a process.
 fn time(command: &mut Command) -> Duration {
     let start = Instant::now();
     match command.stdout(Stdio::null()).stderr(Stdio::null()).status() {
         Ok(status) if status.success() => start.elapsed(),
-        _ => Duration::MAX,
+        _ => FAILED,
     }
 }
 
@@ -222,7 +225,9 @@ fn peak_memory(command: &mut Command) -> Result<u64> {
 }
 
 /// The `dlms` command on the same profile.
-fn command(dlms: &Path, address: SocketAddr, csv: &Path) -> Command {
+fn command(dlms: &Path, address: SocketAddr, csv: &Path, state: &Path) -> Command {
+    // The meter counts from 0 each time, which who remembers the last time rightly takes for a replay.
+    drop(std::fs::remove_dir_all(state));
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let mut command = Command::new(dlms);
     command
@@ -232,7 +237,8 @@ fn command(dlms: &Path, address: SocketAddr, csv: &Path) -> Command {
         .args(["--client-title", &hex(CLIENT_TITLE.octets()), "--invocation-counter", "0"])
         .arg("--csv")
         .arg(csv)
-        .arg(PROFILE.to_string());
+        .arg(PROFILE.to_string())
+        .env("XDG_STATE_HOME", state);
     command
 }
 
@@ -267,6 +273,9 @@ pub fn table(rounds: Option<usize>, dlms: Option<&Path>) -> Result<Table> {
     };
     let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     let times = Times::take(rounds, || time(&mut floor()), || time(&mut ours()));
+    if times.includes(FAILED) {
+        bail!("our client, or the floor, failed in some rounds");
+    }
     let memory = peak_memory(&mut ours())?;
     let mebibytes = |octets: u64| format!("{:.1} MiB", octets as f64 / f64::from(1 << 20));
     let mut rows = vec![
@@ -296,13 +305,18 @@ fn command_rows(
     floor: impl FnMut() -> Duration,
 ) -> Result<Vec<Row>> {
     let csv = std::env::temp_dir().join(format!("dlms-year-{}.csv", std::process::id()));
-    let output = command(dlms, address, &csv).output().context("the dlms command")?;
+    let state = csv.with_extension("state");
+    let output = command(dlms, address, &csv, &state).output().context("the dlms command")?;
     if !output.status.success() {
         return Err(anyhow!("dlms profile: {}", String::from_utf8_lossy(&output.stderr)));
     }
     let lines = std::fs::read_to_string(&csv)?.lines().count();
-    let times = Times::take(rounds, floor, || time(&mut command(dlms, address, &csv)));
-    let memory = peak_memory(&mut command(dlms, address, &csv))?;
+    let times = Times::take(rounds, floor, || time(&mut command(dlms, address, &csv, &state)));
+    if times.includes(FAILED) {
+        bail!("dlms profile, or the floor, failed in some rounds");
+    }
+    let memory = peak_memory(&mut command(dlms, address, &csv, &state))?;
+    drop(std::fs::remove_dir_all(&state));
     std::fs::remove_file(&csv)?;
     let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     let mebibytes = |octets: u64| format!("{:.1} MiB", octets as f64 / f64::from(1 << 20));
