@@ -198,9 +198,7 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Parts<C> {
     }
 
     fn keystream(&self, nonce: &[u8; 12], text_len: usize) -> Keystream<'_, C> {
-        let mut first = Block::<C>::default();
-        first[..12].copy_from_slice(nonce);
-        first[15] = 1;
+        let first: Block<C> = (left_aligned(nonce) | 1).to_be_bytes().into();
         let mut rest = CtrCore::inner_iv_init(&self.cipher, &first);
         let mut start: [Block<C>; START] = Default::default();
         let blocks = text_len.div_ceil(16).saturating_add(1).min(START);
@@ -284,20 +282,14 @@ impl<'h> Lanes<'h> {
     fn pieces(&mut self, pieces: &[&[u8]]) {
         // The octets that do not fill a block yet, left-aligned, and how many bits they are.
         let (mut begun, mut bits) = (0u128, 0u32);
-        for piece in pieces {
-            let (chunks, rest) = piece.as_chunks::<16>();
-            for chunk in chunks {
-                let chunk = u128::from_be_bytes(*chunk);
-                self.push(begun | (chunk >> bits));
-                begun = chunk.checked_shl(128 - bits).unwrap_or(0);
-            }
-            for octet in rest {
-                begun |= u128::from(*octet) << (120 - bits);
-                bits += 8;
-                if bits == 128 {
-                    self.push(begun);
-                    (begun, bits) = (0, 0);
-                }
+        for chunk in pieces.iter().flat_map(|piece| piece.chunks(16)) {
+            let next = left_aligned(chunk);
+            begun |= next >> bits;
+            bits += 8 * chunk.len() as u32;
+            if let Some(over) = bits.checked_sub(128) {
+                self.push(begun);
+                begun = next.checked_shl(8 * chunk.len() as u32 - over).unwrap_or(0);
+                bits = over;
             }
         }
         if bits != 0 {
@@ -313,7 +305,9 @@ impl<'h> Lanes<'h> {
         start.iter().for_each(|chunk| self.push(u128::from_be_bytes(*chunk)));
         update(self.hash, Array::cast_slice_from_core(full));
         end.iter().for_each(|chunk| self.push(u128::from_be_bytes(*chunk)));
-        self.pieces(&[rest]);
+        if !rest.is_empty() {
+            self.push(left_aligned(rest));
+        }
     }
 
     /// The authentication key went through here.
@@ -321,6 +315,28 @@ impl<'h> Lanes<'h> {
         self.blocks = Default::default();
         optimization_barrier(&self.blocks);
     }
+}
+
+/// Up to 16 octets, followed by zeros: put together in registers, since a block that was written in parts is slow to
+/// load as a whole.
+fn left_aligned(octets: &[u8]) -> u128 {
+    if let Some(block) = octets.first_chunk() {
+        return u128::from_be_bytes(*block);
+    }
+    let (mut value, mut rest) = (0, octets);
+    if let Some((first, after)) = rest.split_first_chunk() {
+        (value, rest) = (u128::from(u64::from_be_bytes(*first)), after);
+    }
+    if let Some((first, after)) = rest.split_first_chunk() {
+        (value, rest) = ((value << 32) | u128::from(u32::from_be_bytes(*first)), after);
+    }
+    if let Some((first, after)) = rest.split_first_chunk() {
+        (value, rest) = ((value << 16) | u128::from(u16::from_be_bytes(*first)), after);
+    }
+    if let [last] = rest {
+        value = (value << 8) | u128::from(*last);
+    }
+    value.checked_shl(128 - 8 * octets.len() as u32).unwrap_or(0)
 }
 
 /// The only way into GHASH: inlined once, its loop is compiled as one.

@@ -181,22 +181,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let mut opened = Opened::plain(0..apdu.len());
         loop {
             let inner = apdu.get_mut(opened.apdu.clone()).ok_or(ProtectionError::Required)?;
-            let done = opened.protection;
-            let layer = match inner.first() {
-                Some(&GENERAL_SIGNING) if done.contains(Protection::SIGNED) => {
-                    return Err(ProtectionError::Nested);
-                }
-                Some(&(GENERAL_SIGNING | GENERAL_CIPHERING)) if !Self::HAS_GENERAL => {
-                    return Err(ProtectionError::NotAllowed);
-                }
-                Some(&GENERAL_SIGNING) => Some(self.open_signing(demand, inner)?),
-                Some(&GENERAL_CIPHERING) if !done.ciphering().is_empty() => {
-                    return Err(ProtectionError::Nested);
-                }
-                Some(&GENERAL_CIPHERING) => Some(self.open_general_ciphering(store, demand, inner)?),
-                _ => self.open_ciphering(store, demand, !done.ciphering().is_empty(), inner)?,
-            };
-            match layer {
+            match self.open_layer(store, demand, opened.protection, inner)? {
                 Some(layer) => opened.add(layer)?,
                 None if opened.protection.contains(demand.required) => break,
                 None => return Err(ProtectionError::Required),
@@ -212,6 +197,26 @@ impl<P: CryptoProvider> Keys<'_, P> {
             ring.accept_transaction(self.provider, demand.peer, &transaction);
         }
         Ok(opened)
+    }
+
+    /// Opens the outermost layer of what `done` was removed from; `None` if there is none.
+    fn open_layer(
+        &mut self,
+        store: &mut dyn CounterStore,
+        demand: &Demand,
+        done: Protection,
+        apdu: &mut [u8],
+    ) -> Result<Option<Layer>, ProtectionError> {
+        match apdu.first() {
+            Some(&GENERAL_SIGNING) if done.contains(Protection::SIGNED) => Err(ProtectionError::Nested),
+            Some(&(GENERAL_SIGNING | GENERAL_CIPHERING)) if !Self::HAS_GENERAL => {
+                Err(ProtectionError::NotAllowed)
+            }
+            Some(&GENERAL_SIGNING) => self.open_signing(demand, apdu).map(Some),
+            Some(&GENERAL_CIPHERING) if !done.ciphering().is_empty() => Err(ProtectionError::Nested),
+            Some(&GENERAL_CIPHERING) => self.open_general_ciphering(store, demand, apdu).map(Some),
+            _ => self.open_ciphering(store, demand, !done.ciphering().is_empty(), apdu),
+        }
     }
 
     /// Seals the plain APDU at `apdu` of `buffer` in place and returns where the protected one is. The octets
