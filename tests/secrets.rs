@@ -10,9 +10,8 @@ use dlms::server::AssociationConfig;
 use dlms_axdr::Reader;
 use dlms_security::hls::{Challenge, Proof};
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CryptoProvider, Curve, KeyFingerprint, KeyId, KeyUsage,
-    NewKey, PrivateKey, RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite, SetupChange, SuiteZero,
-    SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CryptoProvider, Curve, KeyId, KeyUsage, NewKey, PrivateKey,
+    RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite, SetupChange, SuiteZero, SystemTitle,
 };
 
 /// What no output may contain, and all of it as one octet over and over.
@@ -43,8 +42,8 @@ fn debug_shows_no_secret() {
         let key = SecretKey::new(suite, &octets).unwrap();
         shows_nothing("key", &key);
         shows_nothing("authentication key", &AuthenticationKey::for_suite(suite, &octets).unwrap());
-        shows_nothing("key schedule", &provider.aead_key(suite, &octets).unwrap());
-        shows_nothing("wrapping key schedule", &provider.wrap_key(suite, &octets).unwrap());
+        shows_nothing("key schedule", &provider.aead_key(suite, &key).unwrap());
+        shows_nothing("wrapping key schedule", &provider.wrap_key(suite, &key).unwrap());
         let client = ClientConfig {
             secret: secret(),
             dedicated_key: DedicatedKeyChoice::Stated(key.clone()),
@@ -52,14 +51,18 @@ fn debug_shows_no_secret() {
         };
         shows_nothing("client", &client);
         shows_nothing("client", &client.dedicated_key);
-        let fingerprint = KeyFingerprint::of(&provider, SystemTitle::from_octets([1; 8]), &key).unwrap();
+        let fingerprint = provider.fingerprint(SystemTitle::from_octets([1; 8]), &key).unwrap();
         shows_nothing("fingerprint", &fingerprint);
         let new = [NewKey { id: KeyId::Authentication, key: &key, counters: None }];
         shows_nothing("new key", &new);
         shows_nothing("change", &SetupChange { keys: &new, ..SetupChange::default() });
     }
     let zero = SuiteZero::new(random as fn(&mut [u8]) -> Result<(), SecurityError>);
-    shows_nothing("key schedule", &zero.aead_key(SecuritySuite::Suite0, &[OCTET; 16]).unwrap());
+    let key = SecretKey::new(SecuritySuite::Suite0, &[OCTET; 16]).unwrap();
+    shows_nothing("key schedule", &zero.aead_key(SecuritySuite::Suite0, &key).unwrap());
+    shows_nothing("wrapping key schedule", &zero.wrap_key(SecuritySuite::Suite0, &key).unwrap());
+    shows_nothing("handle", &SecretKey::handle(&[OCTET; 8]).unwrap());
+    shows_nothing("handle", &AuthenticationKey::handle(&[OCTET; 8]).unwrap());
     shows_nothing("private key", &PrivateKey::new(Curve::P256, &[OCTET; 32]).unwrap());
     let pairs =
         KeyPairs::new().with(KeyUsage::DigitalSignature, PrivateKey::new(Curve::P384, &[OCTET; 48]).unwrap());

@@ -255,10 +255,10 @@ impl<'f> Meter<'f> {
         };
         let security = [0, 1].map(|setup| {
             let unicast = kept(setup, KeyId::GlobalUnicast);
-            let fingerprint = KeyFingerprint::of(&PROVIDER, METER, &unicast).unwrap();
+            let fingerprint = PROVIDER.fingerprint(METER, &unicast).unwrap();
             let id = Medium(flash).counter_id(setup, &fingerprint).unwrap();
             let authentication = kept(setup, KeyId::Authentication);
-            let authentication = AuthenticationKey::for_suite(SUITE, authentication.expose()).unwrap();
+            let authentication = AuthenticationKey::from_key(SUITE, &authentication).unwrap();
             let reserved = Medium(flash).ceiling(id).unwrap();
             let mut context =
                 SecurityContext::new(&PROVIDER, SUITE, METER, &unicast, authentication, id, reserved)
@@ -422,7 +422,7 @@ fn context(keys: &Pair) -> SecurityContext<Provider> {
     use core::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let reserved = NEXT.fetch_add(1000, Ordering::Relaxed);
-    let authentication = AuthenticationKey::for_suite(SUITE, keys[1].expose()).unwrap();
+    let authentication = AuthenticationKey::from_key(SUITE, &keys[1]).unwrap();
     SecurityContext::new(&PROVIDER, SUITE, UTILITY, &keys[0], authentication, CounterId(0), reserved).unwrap()
 }
 
@@ -667,7 +667,7 @@ impl<'f> World<'f> {
             Ok(value) => {
                 let server = self.peers[0].keys[0].unwrap();
                 let answer = Data::from_octets(&value).unwrap();
-                let keys = agreement.finish(&PROVIDER, &server, [UTILITY, METER], answer).unwrap();
+                let keys = agreement.finish(&PROVIDER, &PROVIDER, &server, [UTILITY, METER], answer).unwrap();
                 let [(_, unicast), (_, authentication)] = &keys[..] else { panic!() };
                 self.keys = [unicast.clone(), authentication.clone()];
             }
@@ -683,7 +683,7 @@ impl<'f> World<'f> {
     }
 
     fn transfer_through(&mut self, setup: usize, keys: &Pair) -> Result<Answer, Off> {
-        let kek = PROVIDER.wrap_key(SUITE, initial(0, KeyId::Master).expose()).unwrap();
+        let kek = PROVIDER.wrap_key(SUITE, &initial(0, KeyId::Master)).unwrap();
         let list = [(KeyId::GlobalUnicast, keys[0].clone()), (KeyId::Authentication, keys[1].clone())];
         let mut buffer = [0; 256];
         let parameter = key_transfer(&PROVIDER, SUITE, &kek, &list, &mut buffer).unwrap();

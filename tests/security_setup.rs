@@ -35,7 +35,7 @@ fn refused(result: ActionResult) -> Outcome {
 /// The parameter of key_transfer.
 fn transfer(suite: SecuritySuite, kek: &SecretKey, keys: &[(u8, SecretKey)]) -> Vec<u8> {
     let provider = common::provider();
-    let kek = provider.wrap_key(suite, kek.expose()).unwrap();
+    let kek = provider.wrap_key(suite, kek).unwrap();
     let wrapped: Vec<_> = keys
         .iter()
         .map(|(id, key)| {
@@ -363,7 +363,9 @@ fn keys_are_agreed_on() {
             let (agreement, answer) = agree(&mut ends, ids);
             let Outcome::Done(ActionResult::Success, Some(value)) = answer else { panic!("{answer:?}") };
             let answer = Data::from_octets(&value).unwrap();
-            let keys = agreement.finish(&PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer).unwrap();
+            let keys = agreement
+                .finish(&PROVIDER, &PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer)
+                .unwrap();
             ends.follow(&keys);
             assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)), "{ids:?}");
             assert_eq!(ends.associate(), Outcome::Associated);
@@ -533,7 +535,8 @@ fn key_pairs_and_certificates_from_birth_to_removal() {
         let Outcome::Done(ActionResult::Success, Some(value)) = answer else { panic!("{answer:?}") };
         let server = *Certificate::from_der(&certificate).unwrap().public_key();
         let answer = Data::from_octets(&value).unwrap();
-        let keys = agreement.finish(&PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer).unwrap();
+        let keys =
+            agreement.finish(&PROVIDER, &PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer).unwrap();
         ends.follow(&keys);
 
         // What is there can be seen and read.

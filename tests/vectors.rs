@@ -155,7 +155,9 @@ fn published_general_ciphering() {
         let input = |name: &str| octets(&vector["inputs"][name]);
         let apdu = input("apdu");
         let parsed = GeneralCiphering::decode(&mut Reader::new(&apdu)).unwrap();
-        let key = provider().aead_key(SecuritySuite::Suite1, &input("ek")).unwrap();
+        let key = provider()
+            .aead_key(SecuritySuite::Suite1, &SecretKey::new(SecuritySuite::Suite1, &input("ek")).unwrap())
+            .unwrap();
         let iv: [u8; 12] = octets(&vector["expected"]["iv"]).try_into().unwrap();
         let end = parsed.content.len() - 12;
         let mut text = parsed.content[5..end].to_vec();
@@ -296,7 +298,8 @@ fn agreed_keys() {
             apdu[header..header + info.len()].copy_from_slice(&info);
 
             // With the key of the vector, the content is what was sent.
-            let key = provider().aead_key(suite, &octets(&vector["expected"]["key"])).unwrap();
+            let key = SecretKey::new(suite, &octets(&vector["expected"]["key"])).unwrap();
+            let key = provider().aead_key(suite, &key).unwrap();
             let protector = Protector {
                 provider: &provider(),
                 key: &key,
@@ -468,7 +471,7 @@ fn security_setup_parameters() {
         };
         let kek = octets(&vector["inputs"]["kek"]);
         let suite = if kek.len() == 32 { SecuritySuite::Suite2 } else { SecuritySuite::Suite1 };
-        let kek = PROVIDER.wrap_key(suite, &kek).unwrap();
+        let kek = PROVIDER.wrap_key(suite, &SecretKey::new(suite, &kek).unwrap()).unwrap();
         let keys: Vec<_> = list("key_ids")
             .iter()
             .zip(list("keys"))

@@ -342,6 +342,9 @@ pub(crate) struct ServeArgs {
     /// What the simulated consumption is drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Cryptographic library: rustcrypto, or aws-lc where it is built in [default: rustcrypto]
+    #[arg(long, value_name = "NAME", env = "DLMS_CRYPTO")]
+    pub(crate) crypto: Option<String>,
     /// Print addresses, keys, titles and passwords of the simulated meter's associations, and end
     #[arg(long)]
     pub(crate) show_credentials: bool,

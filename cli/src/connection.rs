@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use dlms_meters::Credentials;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, PrivateKey, Protection, PublicKey, Secret, SecretKey,
-    SecuritySuite, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CryptoLibrary, PrivateKey, Protection, PublicKey, Secret,
+    SecretKey, SecuritySuite, SystemTitle,
 };
 use serde::Deserialize;
 
@@ -97,6 +97,9 @@ pub(crate) struct ConnectionOptions {
     /// The longest APDU that this side takes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(12..))]
     max_pdu: Option<u16>,
+    /// Cryptographic library: rustcrypto, or aws-lc where it is built in [default: rustcrypto]
+    #[arg(long, value_name = "NAME", env = "DLMS_CRYPTO")]
+    crypto: Option<String>,
     /// How long to wait for an answer [default: 10]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
@@ -150,6 +153,9 @@ pub(crate) struct ListenOptions {
     /// System title of the sender, where a notification does not carry it
     #[arg(long, value_name = "HEX")]
     system_title: Option<String>,
+    /// Cryptographic library: rustcrypto, or aws-lc where it is built in [default: rustcrypto]
+    #[arg(long, value_name = "NAME", env = "DLMS_CRYPTO")]
+    crypto: Option<String>,
 }
 
 /// The keys of a listener, and what it demands.
@@ -157,6 +163,7 @@ pub(crate) struct ListenKeys {
     pub(crate) keys: Option<Keys>,
     pub(crate) protection: Protection,
     pub(crate) system_title: Option<SystemTitle>,
+    pub(crate) library: CryptoLibrary,
 }
 
 impl ListenOptions {
@@ -175,8 +182,21 @@ impl ListenOptions {
             return Err(Failure::usage("--security needs --ek"));
         }
         let system_title = title(self.system_title.as_deref(), "--system-title")?;
-        Ok(ListenKeys { keys, protection, system_title })
+        Ok(ListenKeys { keys, protection, system_title, library: library(self.crypto.as_deref())? })
     }
+}
+
+/// The library that `--crypto` names.
+pub(crate) fn library(name: Option<&str>) -> Result<CryptoLibrary> {
+    let Some(name) = name else { return Ok(CryptoLibrary::default()) };
+    let library: CryptoLibrary = name
+        .parse()
+        .map_err(|_| Failure::usage(format!("--crypto: no library {name:?}")).hint("rustcrypto or aws-lc"))?;
+    if !library.is_built_in() {
+        return Err(Failure::usage(format!("--crypto: {library} is not built in"))
+            .hint("build with --features aws-lc-rs"));
+    }
+    Ok(library)
 }
 
 impl Security {
@@ -269,6 +289,7 @@ pub(crate) struct Target {
     pub(crate) server_title: Option<SystemTitle>,
     pub(crate) counter: CounterSource,
     pub(crate) max_pdu: Option<u16>,
+    pub(crate) library: CryptoLibrary,
     pub(crate) timeout: Duration,
     pub(crate) retries: u8,
     pub(crate) trace: bool,
@@ -355,6 +376,7 @@ impl ConnectionOptions {
             counter_file,
             counter_from_meter,
             max_pdu,
+            crypto,
             timeout,
             retries
         )
@@ -477,6 +499,7 @@ impl ConnectionOptions {
             server_title: title(self.server_title.as_deref(), "--server-title")?,
             counter: self.counter()?,
             max_pdu: self.max_pdu,
+            library: library(self.crypto.as_deref())?,
             timeout: Duration::from_secs_f64(timeout),
             retries: self.retries.unwrap_or(2),
             trace: self.trace,

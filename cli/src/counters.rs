@@ -21,7 +21,7 @@ pub(crate) const COUNTER: CounterId = CounterId(0);
 /// The file of a key and title in the state directory.
 pub(crate) fn kept(keys: &Keys) -> Result<PathBuf> {
     let parts: [&[u8]; 3] =
-        [b"dlms invocation counter", keys.client_title.octets(), keys.encryption.expose()];
+        [b"dlms invocation counter", keys.client_title.octets(), keys.encryption.octets()?];
     let digest = dlms_tokio::provider().sha256(&parts)?;
     Ok(places::state()?.join("counters").join(hex::text(&digest[..12])))
 }

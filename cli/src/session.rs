@@ -121,6 +121,7 @@ async fn options(target: &Target) -> Result<ClientOptions> {
     options.association = association(target);
     options.connect_timeout = target.timeout;
     options.retries = target.retries.into();
+    options.library = target.library;
     if let Some(keys) = &target.keys {
         options.keys = Some(counted(target, keys).await?);
         // A counter that the user states is tried as it is.
@@ -199,7 +200,7 @@ fn association(target: &Target) -> ClientConfig {
 /// The keys, with their invocation counter where it is kept.
 async fn counted(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
     let path = match &target.counter {
-        CounterSource::Memory => return with_counter(keys, 0, Forgetful),
+        CounterSource::Memory => return Ok(with_counter(keys, 0, Forgetful)),
         CounterSource::File(path) => path.clone(),
         CounterSource::Kept | CounterSource::Value(_) | CounterSource::Meter(_) => counters::kept(keys)?,
     };
@@ -211,7 +212,7 @@ async fn counted(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
         _ => reserved,
     };
     let is_stated = matches!(target.counter, CounterSource::Value(_));
-    with_counter(keys, begin, Sending { store, is_stated })
+    Ok(with_counter(keys, begin, Sending { store, is_stated }))
 }
 
 /// What a run keeps: the counter of what it sends. Counters of what came in hold for the run alone, for a meter that was
@@ -245,21 +246,16 @@ impl CounterStore for Sending {
     }
 }
 
-fn with_counter(
-    keys: &Keys,
-    begin: u32,
-    store: impl CounterStore + Send + 'static,
-) -> Result<dlms_tokio::Keys> {
-    dlms_tokio::Keys::new(
+fn with_counter(keys: &Keys, begin: u32, store: impl CounterStore + Send + 'static) -> dlms_tokio::Keys {
+    dlms_tokio::Keys::of(
         keys.suite,
         keys.client_title,
-        keys.encryption.expose(),
-        keys.authentication.expose(),
+        keys.encryption.clone(),
+        keys.authentication.clone(),
         counters::COUNTER,
         begin,
         store,
     )
-    .map_err(|error| failure(&error))
 }
 
 /// Where sending goes on, as the public client reads it: one above the highest counter that the meter has accepted.

@@ -47,8 +47,12 @@ pub(crate) struct Meter {
 pub(crate) type Shared = Arc<Mutex<Meter>>;
 
 impl Meter {
-    pub(crate) fn new(model: MeterModel, options: Options, tells_events: bool) -> Result<Self> {
-        let provider = dlms_tokio::provider();
+    pub(crate) fn new(
+        model: MeterModel,
+        options: Options,
+        provider: Provider,
+        tells_events: bool,
+    ) -> Result<Self> {
         let simulation = Simulation::new(model, options).map_err(|error| broken(&error))?;
         Ok(Self {
             associations: simulation.associations().map_err(|error| broken(&error))?,

@@ -3,7 +3,7 @@
 
 use dlms_security::{
     AuthenticationKey, CryptoProvider, InvocationCounter, KeySet, NoRandom, Protection, Protector,
-    ReplayWindow, Requirement, RustCrypto, SecurityHeader, SecuritySuite, SystemTitle, hls, keys,
+    ReplayWindow, Requirement, RustCrypto, SecretKey, SecurityHeader, SecuritySuite, SystemTitle, hls, keys,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -14,7 +14,8 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
     let suite = SecuritySuite::ALL[usize::from(suite) % 3];
     let provider = RustCrypto::new(NoRandom);
     let secret = [0x5A; 32];
-    let Ok(key) = provider.aead_key(suite, &secret[..suite.key_len()]) else { return };
+    let Ok(secret) = SecretKey::new(suite, &secret[..suite.key_len()]) else { return };
+    let Ok(key) = provider.aead_key(suite, &secret) else { return };
     let authentication_key = AuthenticationKey::unused();
     let protector = Protector { provider: &provider, key: &key, authentication_key: &authentication_key };
 
@@ -36,7 +37,7 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
 
     let window = ReplayWindow::default();
     assert!(hls::verify_gmac(&protector, suite, TITLE, header, &window, content).is_err());
-    if let Ok(kek) = provider.wrap_key(suite, &secret[..suite.key_len()]) {
+    if let Ok(kek) = provider.wrap_key(suite, &secret) {
         assert!(keys::unwrap_key(&provider, suite, &kek, content).is_err());
     }
 });

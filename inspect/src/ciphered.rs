@@ -10,8 +10,8 @@
 use dlms::xdlms::{self, GeneralCiphering, KeyInfo, KeySetId};
 use dlms_axdr::{DecodeErrorKind, Reader};
 use dlms_security::{
-    CryptoProvider, NoRandom, Protection, Protector, RustCrypto, Secret, SecurityControl, SecurityError,
-    SecurityHeader, SystemTitle, hls,
+    CryptoProvider, NoRandom, Protection, Protector, RustCrypto, Secret, SecretKey, SecurityControl,
+    SecurityError, SecurityHeader, SystemTitle, hls,
 };
 use serde_json::{Value, json};
 
@@ -261,7 +261,9 @@ impl Association<'_> {
         if header.control.compressed() {
             return Err(Problem::security(SecurityError::CompressionNotSupported));
         }
-        let key = PROVIDER.aead_key(suite, key.expose()).map_err(Problem::security)?;
+        let key = PROVIDER
+            .aead_key(suite, &SecretKey::new(suite, key.expose()).map_err(Problem::security)?)
+            .map_err(Problem::security)?;
         let protection = header.control.protection();
         let authentication_key = self.options.authentication_key.as_ref();
         if let (true, Some(authentication_key)) =
@@ -297,7 +299,7 @@ impl Association<'_> {
         let recompute = || {
             let header = SecurityHeader::parse(proof)?;
             let suite = header.control.suite().ok_or(SecurityError::TagMismatch)?;
-            let key = PROVIDER.aead_key(suite, key.expose())?;
+            let key = PROVIDER.aead_key(suite, &SecretKey::new(suite, key.expose())?)?;
             let protector = Protector { provider: &PROVIDER, key: &key, authentication_key };
             let expected = hls::gmac(&protector, suite, prover, header.counter, challenge)?;
             hls::verify(&expected, proof)

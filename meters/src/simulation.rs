@@ -11,8 +11,7 @@ use dlms::{KeyRing, SecurityContext};
 use dlms_axdr::{DateTime, OwnedData};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, CounterId, CryptoProvider, KeyFingerprint, KeyId, KeyStore, RequiredProtection,
-    SecretKey, SystemTitle,
+    AuthenticationKey, CounterId, CryptoProvider, KeyId, KeyStore, RequiredProtection, SecretKey, SystemTitle,
 };
 
 use crate::associations::Credentials;
@@ -179,7 +178,7 @@ impl Simulation {
         for (place, keys) in self.model.key_set.iter().enumerate() {
             let (suite, ek, _) = keys.values()?;
             let key = SecretKey::new(suite, &ek)?;
-            store.name(&KeyFingerprint::of(provider, title, &key)?, CounterId(place as u32));
+            store.name(&provider.fingerprint(title, &key)?, CounterId(place as u32));
         }
         Ok(store)
     }
@@ -196,7 +195,7 @@ impl Simulation {
             let ek = store.key(place, KeyId::GlobalUnicast).unwrap_or(ek);
             let ak = store.key(place, KeyId::Authentication).unwrap_or(ak);
             let ek = SecretKey::new(suite, &ek)?;
-            let fingerprint = KeyFingerprint::of(provider, title, &ek)?;
+            let fingerprint = provider.fingerprint(title, &ek)?;
             let id = store.counter_id(place, &fingerprint).map_err(dlms_security::SecurityError::Storage)?;
             let ak = AuthenticationKey::for_suite(suite, &ak)?;
             let reserved = self.counters.reserved(id);
@@ -226,7 +225,7 @@ impl Simulation {
             }
             if let Some(key) = store.key(place, KeyId::GlobalBroadcast) {
                 let key = SecretKey::new(suite, &key)?;
-                let fingerprint = KeyFingerprint::of(provider, title, &key)?;
+                let fingerprint = provider.fingerprint(title, &key)?;
                 let id = store.counter_id(place, &fingerprint);
                 let id = id.map_err(dlms_security::SecurityError::Storage)?;
                 ring.set_broadcast_key(provider, suite, &key, id, 0)?;

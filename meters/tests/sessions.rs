@@ -367,7 +367,7 @@ fn changed_keys_and_policies_outlive_a_restart() {
         // The master key of setup 0 is 60 61 62 …
         let mut kek: Vec<u8> = (0x60..).take(suite.key_len()).collect();
         kek[0] = kek[0].wrapping_add(place);
-        let kek = line.provider.wrap_key(suite, &kek).unwrap();
+        let kek = line.provider.wrap_key(suite, &SecretKey::new(suite, &kek).unwrap()).unwrap();
         let new = SecretKey::new(suite, &vec![0x5A; suite.key_len()]).unwrap();
         let mut wrapped = [0; dlms_security::keys::MAX_WRAPPED_KEY];
         let wrapped = dlms_security::keys::wrap_key(&line.provider, suite, &kek, &new, &mut wrapped).unwrap();

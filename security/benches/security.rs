@@ -16,7 +16,7 @@ use common::ratio;
 use criterion::{BatchSize, Criterion, Throughput};
 use dlms_security::{
     AuthenticationKey, CryptoProvider, InvocationCounter, NoRandom, Protection, Protector, RustCrypto,
-    SecurityControl, SecuritySuite, SystemTitle,
+    SecretKey, SecurityControl, SecuritySuite, SystemTitle,
 };
 
 const SIZES: [(&str, usize); 3] = [("64 B", 64), ("1 KiB", 1024), ("64 KiB", 64 * 1024)];
@@ -46,7 +46,7 @@ struct Ours<P: CryptoProvider> {
 impl<P: CryptoProvider> Ours<P> {
     fn new(provider: P, suite: SecuritySuite) -> Self {
         Self {
-            key: provider.aead_key(suite, &KEY[..suite.key_len()]).unwrap(),
+            key: provider.aead_key(suite, &SecretKey::new(suite, &KEY[..suite.key_len()]).unwrap()).unwrap(),
             provider,
             control: SecurityControl::new(suite, Protection::AUTHENTICATED_ENCRYPTED),
             authentication_key: AuthenticationKey::new(&AUTHENTICATION_KEY[..suite.key_len()]).unwrap(),

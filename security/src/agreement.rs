@@ -49,7 +49,8 @@ impl SignedKey {
     /// The longest one on the wire.
     pub const MAX_LENGTH: usize = PublicKey::MAX_LENGTH + Signature::MAX_LENGTH;
 
-    /// Makes a fresh key pair and signs its public key, with the key_id of C(2e, 0s) before it.
+    /// Makes a fresh key pair and signs its public key, with the key_id of C(2e, 0s) before it. The pair is the caller's to
+    /// [discard](PublicKeyProvider::discard).
     ///
     /// # Errors
     /// What the provider answers.
@@ -59,10 +60,25 @@ impl SignedKey {
         key_id: Option<KeyId>,
     ) -> Result<(PrivateKey, Self), SecurityError> {
         let ephemeral = provider.generate(signing_key.curve())?;
-        let key = provider.public_key(&ephemeral)?;
+        match Self::sign(provider, signing_key, key_id, &ephemeral) {
+            Ok(signed) => Ok((ephemeral, signed)),
+            Err(error) => {
+                provider.discard(&ephemeral);
+                Err(error)
+            }
+        }
+    }
+
+    fn sign(
+        provider: &dyn PublicKeyProvider,
+        signing_key: &PrivateKey,
+        key_id: Option<KeyId>,
+        ephemeral: &PrivateKey,
+    ) -> Result<Self, SecurityError> {
+        let key = provider.public_key(ephemeral)?;
         let key_id = key_id.map(|key_id| [key_id as u8]);
         let signature = provider.sign(signing_key, &signed(&key_id, &key))?;
-        Ok((ephemeral, Self { key, signature }))
+        Ok(Self { key, signature })
     }
 
     /// Reads `Q ‖ signature` and verifies the signature.

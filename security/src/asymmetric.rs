@@ -249,15 +249,19 @@ impl KeyUsage {
 
 /// The asymmetric functions of suites 1 and 2, in software or on a secure element.
 ///
-/// Private keys pass as [`PrivateKey`] material, which with a secure element is a handle: then no scalar and no shared
-/// secret leaves it. The trait is object-safe: each call takes milliseconds on a meter, and a meter without these suites
+/// Private keys pass as [`PrivateKey`] material, which with a secure element is a handle, and so does the key that
+/// [`Self::agree`] derives: then no scalar, no shared secret and no agreed key leaves it. The trait is object-safe: each call takes milliseconds on a meter, and a meter without these suites
 /// links nothing of them.
 pub trait PublicKeyProvider {
-    /// Makes a new key pair.
+    /// Makes a new key pair: one to be kept, or an ephemeral one.
     ///
     /// # Errors
     /// [`SecurityError::RandomUnavailable`], [`SecurityError::Provider`].
     fn generate(&self, curve: Curve) -> Result<PrivateKey, SecurityError>;
+
+    /// A pair that [`Self::generate`] made is not used any more: a secure element frees its slot. Not called for one that
+    /// a [`KeyStore`](crate::KeyStore) has installed.
+    fn discard(&self, _key: &PrivateKey) {}
 
     /// The public key of a pair.
     ///

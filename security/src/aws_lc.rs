@@ -12,9 +12,8 @@ use core::fmt;
 use aws_lc_rs::digest::{self, Context};
 use aws_lc_rs::key_wrap::{self, AesBlockCipher, AesKek, KeyWrap};
 use md5::{Digest, Md5};
-use zeroize::Zeroize;
 
-use crate::{CryptoProvider, SecretKey, SecurityError, SecuritySuite};
+use crate::{AdditionalData, CryptoProvider, SecretKey, SecurityError, SecuritySuite};
 
 /// The cryptographic library AWS-LC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +43,7 @@ impl fmt::Debug for AwsLcWrapKey {
 impl AwsLcWrapKey {
     /// The key schedule, which AWS-LC's functions take for one use.
     fn schedule(&self) -> Result<AesKek, SecurityError> {
-        AesKek::new(self.cipher, self.key.expose()).map_err(|_| SecurityError::Provider)
+        AesKek::new(self.cipher, self.key.octets()?).map_err(|_| SecurityError::Provider)
     }
 }
 
@@ -52,29 +51,29 @@ impl CryptoProvider for AwsLc {
     type AeadKey = AwsLcAeadKey;
     type WrapKey = AwsLcWrapKey;
 
-    fn aead_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<AwsLcAeadKey, SecurityError> {
-        gcm::Gcm::new(&SecretKey::new(suite, key)?).map(AwsLcAeadKey)
+    fn aead_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<AwsLcAeadKey, SecurityError> {
+        gcm::Gcm::new(octets(suite, key)?).map(AwsLcAeadKey)
     }
 
     fn seal(
         &self,
         key: &AwsLcAeadKey,
         nonce: &[u8; 12],
-        aad: &[&[u8]],
+        aad: &AdditionalData<'_>,
         text: &mut [u8],
     ) -> Result<[u8; 12], SecurityError> {
-        key.0.seal(nonce, aad, text)
+        key.0.seal(nonce, &aad.pieces()?, text)
     }
 
     fn open(
         &self,
         key: &AwsLcAeadKey,
         nonce: &[u8; 12],
-        aad: &[&[u8]],
+        aad: &AdditionalData<'_>,
         text: &mut [u8],
         tag: &[u8; 12],
     ) -> Result<(), SecurityError> {
-        key.0.open(nonce, aad, text, tag)
+        key.0.open(nonce, &aad.pieces()?, text, tag)
     }
 
     fn apply_keystream(
@@ -86,46 +85,40 @@ impl CryptoProvider for AwsLc {
         key.0.apply_keystream(nonce, text)
     }
 
-    fn wrap_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<AwsLcWrapKey, SecurityError> {
+    fn wrap_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<AwsLcWrapKey, SecurityError> {
+        octets(suite, key)?;
         let cipher = match suite {
             SecuritySuite::Suite0 | SecuritySuite::Suite1 => &key_wrap::AES_128,
             SecuritySuite::Suite2 => &key_wrap::AES_256,
         };
-        Ok(AwsLcWrapKey { cipher, key: SecretKey::new(suite, key)? })
+        Ok(AwsLcWrapKey { cipher, key: key.clone() })
     }
 
     fn wrap<'o>(
         &self,
         kek: &AwsLcWrapKey,
-        key: &[u8],
+        key: &SecretKey,
         wrapped: &'o mut [u8],
     ) -> Result<&'o [u8], SecurityError> {
+        let key = key.octets()?;
         let (needed, available) = (key.len().saturating_add(8), wrapped.len());
-        if !key.len().is_multiple_of(8) {
-            return Err(SecurityError::KeyUnwrap);
-        }
         let room = wrapped.get_mut(..needed).ok_or(SecurityError::BufferTooSmall { needed, available })?;
         kek.schedule()?.wrap(key, room).map(|wrapped| &*wrapped).map_err(|_| SecurityError::KeyUnwrap)
     }
 
-    fn unwrap<'o>(
+    fn unwrap(
         &self,
+        suite: SecuritySuite,
         kek: &AwsLcWrapKey,
         wrapped: &[u8],
-        key: &'o mut [u8],
-    ) -> Result<&'o [u8], SecurityError> {
-        let available = key.len();
-        let needed = wrapped.len().checked_sub(8).ok_or(SecurityError::KeyUnwrap)?;
-        if !needed.is_multiple_of(8) {
+    ) -> Result<SecretKey, SecurityError> {
+        if wrapped.len() != suite.wrapped_key_len() {
             return Err(SecurityError::KeyUnwrap);
         }
-        let room = key.get_mut(..needed).ok_or(SecurityError::BufferTooSmall { needed, available })?;
-        // What fails its check has been deciphered all the same.
-        if kek.schedule()?.unwrap(wrapped, room).is_err() {
-            room.zeroize();
-            return Err(SecurityError::KeyUnwrap);
-        }
-        Ok(room)
+        let schedule = kek.schedule()?;
+        SecretKey::written(suite, |key| {
+            schedule.unwrap(wrapped, key).map(|_| ()).map_err(|_| SecurityError::KeyUnwrap)
+        })
     }
 
     fn md5(&self, parts: &[&[u8]]) -> Result<[u8; 16], SecurityError> {
@@ -147,6 +140,15 @@ impl CryptoProvider for AwsLc {
 
     fn random(&self, out: &mut [u8]) -> Result<(), SecurityError> {
         aws_lc_rs::rand::fill(out).map_err(|_| SecurityError::RandomUnavailable)
+    }
+}
+
+/// The octets of a key of the suite.
+fn octets(suite: SecuritySuite, key: &SecretKey) -> Result<&[u8], SecurityError> {
+    let (octets, expected) = (key.octets()?, suite.key_len());
+    match octets.len() {
+        found if found != expected => Err(SecurityError::KeyLength { expected, found }),
+        _ => Ok(octets),
     }
 }
 

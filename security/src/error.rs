@@ -99,6 +99,12 @@ pub enum SecurityError {
         /// Octets given.
         found: usize,
     },
+    /// A library that this program was built without.
+    #[error("{0} is not built in")]
+    NotBuiltIn(&'static str),
+    /// A key's octets are needed where there is only the handle of another provider.
+    #[error("key is known by a handle that is not this provider's")]
+    KeyHandle,
     /// The key that this operation needs is not there.
     #[error("key is not available")]
     KeyMissing,

@@ -254,7 +254,7 @@ pub fn gmac<P: CryptoProvider>(
     let tag = protector.provider.seal(
         protector.key,
         &nonce(prover, counter),
-        &[&[control.octet()], protector.authentication_key.expose(), challenge],
+        &protector.covered(&[control.octet()], [challenge, &[]]),
         &mut [],
     )?;
     let mut proof = [0; GMAC_LENGTH];
@@ -342,7 +342,7 @@ impl Manufacturer for NoManufacturer {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{AuthenticationKey, NoRandom, RustCrypto};
+    use crate::{AuthenticationKey, NoRandom, RustCrypto, SecretKey};
 
     const EK: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
     const AK: [u8; 16] =
@@ -354,7 +354,9 @@ mod tests {
         let provider = RustCrypto::new(NoRandom);
         let protector = Protector {
             provider: &provider,
-            key: &provider.aead_key(SecuritySuite::Suite0, &EK).unwrap(),
+            key: &provider
+                .aead_key(SecuritySuite::Suite0, &SecretKey::new(SecuritySuite::Suite0, &EK).unwrap())
+                .unwrap(),
             authentication_key: &AuthenticationKey::new(&AK).unwrap(),
         };
         let client = SystemTitle::from_octets(*b"MMM\0\0\0\0\x01");

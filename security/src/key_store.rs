@@ -67,16 +67,17 @@ impl KeyFingerprint {
     /// Octets of a fingerprint.
     pub const LENGTH: usize = 16;
 
-    /// The fingerprint of a key under which the device with the title `own_title` sends.
+    /// The fingerprint of a key under which the device with the title `own_title` sends, as a provider in software makes
+    /// it: others are asked for theirs by [`CryptoProvider::fingerprint`].
     ///
     /// # Errors
-    /// The provider has no SHA-256.
-    pub fn of<P: CryptoProvider>(
+    /// The provider has no SHA-256, or the key is a handle.
+    pub fn of<P: CryptoProvider + ?Sized>(
         provider: &P,
         own_title: SystemTitle,
         key: &SecretKey,
     ) -> Result<Self, SecurityError> {
-        let digest = provider.sha256(&[b"COSEM key fingerprint", own_title.octets(), key.expose()])?;
+        let digest = provider.sha256(&[b"COSEM key fingerprint", own_title.octets(), key.octets()?])?;
         digest.first_chunk().copied().map(Self).ok_or(SecurityError::Provider)
     }
 
@@ -102,7 +103,8 @@ impl fmt::Debug for KeyFingerprint {
 pub struct NewKey<'k> {
     /// Which one.
     pub id: KeyId,
-    /// Its value.
+    /// Its value: octets, or the handle by which its provider keeps it, which is the storage's from now on. The key in
+    /// its place before still protects the answer to the request: a secure element must not free that one yet.
     pub key: &'k SecretKey,
     /// The name of an encryption key's counters, as [`KeyStore::counter_id`] gave it for this fingerprint.
     pub counters: Option<(KeyFingerprint, CounterId)>,

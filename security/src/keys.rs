@@ -5,8 +5,6 @@
 //! | 0, 1 | 16 | 16 | 24 |
 //! | 2 | 32 | 32 | 40 |
 
-use zeroize::Zeroize;
-
 use crate::{CryptoProvider, SecretKey, SecurityError, SecuritySuite};
 
 /// The most octets of a wrapped key.
@@ -23,10 +21,12 @@ pub fn wrap_key<'o, P: CryptoProvider>(
     key: &SecretKey,
     wrapped: &'o mut [u8; MAX_WRAPPED_KEY],
 ) -> Result<&'o [u8], SecurityError> {
-    if key.expose().len() != suite.key_len() {
-        return Err(SecurityError::KeyLength { expected: suite.key_len(), found: key.expose().len() });
+    if let Ok(octets) = key.octets()
+        && octets.len() != suite.key_len()
+    {
+        return Err(SecurityError::KeyLength { expected: suite.key_len(), found: octets.len() });
     }
-    provider.wrap(kek, key.expose(), wrapped)
+    provider.wrap(kek, key, wrapped)
 }
 
 /// Unwraps a key and checks that it is one of the suite.
@@ -42,10 +42,7 @@ pub fn unwrap_key<P: CryptoProvider>(
     if wrapped.len() != suite.wrapped_key_len() {
         return Err(SecurityError::KeyUnwrap);
     }
-    let mut octets = [0; 32];
-    let key = provider.unwrap(kek, wrapped, &mut octets).and_then(|key| SecretKey::new(suite, key));
-    octets.zeroize();
-    key.map_err(|_| SecurityError::KeyUnwrap)
+    provider.unwrap(suite, kek, wrapped).map_err(|_| SecurityError::KeyUnwrap)
 }
 
 #[cfg(all(test, feature = "rustcrypto"))]
@@ -58,7 +55,8 @@ mod tests {
     fn keys_round_trip_and_every_changed_bit_is_noticed() {
         let provider = RustCrypto::new(NoRandom);
         for suite in SecuritySuite::ALL {
-            let kek = provider.wrap_key(suite, &[7; 32][..suite.key_len()]).unwrap();
+            let kek = SecretKey::new(suite, &[7; 32][..suite.key_len()]).unwrap();
+            let kek = provider.wrap_key(suite, &kek).unwrap();
             let key = SecretKey::new(suite, &[9; 32][..suite.key_len()]).unwrap();
             let mut buffer = [0; MAX_WRAPPED_KEY];
             let wrapped = wrap_key(&provider, suite, &kek, &key, &mut buffer).unwrap();

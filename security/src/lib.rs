@@ -22,7 +22,7 @@
 //! use dlms_security::*;
 //!
 //! let provider = RustCrypto::new(NoRandom);
-//! let key = provider.aead_key(SecuritySuite::Suite0, &[1; 16])?;
+//! let key = provider.aead_key(SecuritySuite::Suite0, &SecretKey::new(SecuritySuite::Suite0, &[1; 16])?)?;
 //! let authentication_key = AuthenticationKey::new(&[2; 16])?;
 //! let protector = Protector { provider: &provider, key: &key, authentication_key: &authentication_key };
 //! let title = SystemTitle::from_octets(*b"ABC\0\0\0\0\x01");
@@ -57,7 +57,7 @@ pub mod agreement;
 mod asymmetric;
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
-#[cfg(all(feature = "ecc", feature = "aws-lc-rs"))]
+#[cfg(feature = "ecc")]
 mod backend;
 pub mod certificate;
 mod control;
@@ -88,8 +88,8 @@ pub use asymmetric::{
 };
 #[cfg(feature = "aws-lc-rs")]
 pub use aws_lc::{AwsLc, AwsLcAeadKey, AwsLcWrapKey};
-#[cfg(all(feature = "ecc", feature = "aws-lc-rs"))]
-pub use backend::{Backend, BackendAeadKey, BackendWrapKey};
+#[cfg(feature = "ecc")]
+pub use backend::{Backend, BackendAeadKey, BackendWrapKey, CryptoLibrary};
 pub use certificate::{Certificate, CertificateError, CertificateFault};
 pub use control::{KeySet, Protection, Requirement, SecurityControl, SecurityHeader};
 pub use counter::{
@@ -105,7 +105,7 @@ pub use mechanism::AuthenticationMechanism;
 pub use peers::{Peer, PeerWindows, Peers};
 pub use policy::{RequiredProtection, required_protection};
 pub use protect::Protector;
-pub use provider::{CryptoProvider, Functions, NoRandom, Random};
+pub use provider::{AdditionalData, CryptoProvider, Functions, NoRandom, Random};
 #[cfg(feature = "rustcrypto")]
 pub use rustcrypto::{AeadKey, RustCrypto, WrapKey};
 pub use secret::{AuthenticationKey, Secret, SecretKey, constant_time_eq};

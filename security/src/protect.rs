@@ -11,8 +11,8 @@
 //! of the APDU, as received, from after its tag up to key-info.
 
 use crate::{
-    AuthenticationKey, CryptoProvider, InvocationCounter, Protection, SecurityControl, SecurityError,
-    SecurityHeader, SystemTitle,
+    AdditionalData, AuthenticationKey, CryptoProvider, InvocationCounter, Protection, SecurityControl,
+    SecurityError, SecurityHeader, SystemTitle,
 };
 
 /// Everything that the protection of a content depends on besides its header.
@@ -56,14 +56,13 @@ impl<P: CryptoProvider> Protector<'_, P> {
         let (text, tag) = rest.split_at_mut_checked(information).ok_or(SecurityError::Provider)?;
         let nonce = nonce(title, counter);
         let sc = [control.octet()];
-        let ak = self.authentication_key.expose();
         if protection == Protection::ENCRYPTED {
             self.provider.apply_keystream(self.key, &nonce, text)?;
         } else {
             let computed = if protection == Protection::AUTHENTICATED {
-                self.provider.seal(self.key, &nonce, &[&sc, ak, header, text], &mut [])?
+                self.provider.seal(self.key, &nonce, &self.covered(&sc, [header, text]), &mut [])?
             } else {
-                self.provider.seal(self.key, &nonce, &[&sc, ak, header], text)?
+                self.provider.seal(self.key, &nonce, &self.covered(&sc, [header, &[]]), text)?
             };
             tag.copy_from_slice(&computed);
         }
@@ -99,13 +98,17 @@ impl<P: CryptoProvider> Protector<'_, P> {
         let (text, tag) =
             rest.split_last_chunk_mut::<{ SecurityHeader::TAG_LENGTH }>().ok_or(SecurityError::Provider)?;
         let sc = [control.octet()];
-        let ak = self.authentication_key.expose();
         if protection == Protection::AUTHENTICATED {
-            self.provider.open(self.key, &nonce, &[&sc, ak, header, text], &mut [], tag)?;
+            self.provider.open(self.key, &nonce, &self.covered(&sc, [header, text]), &mut [], tag)?;
         } else {
-            self.provider.open(self.key, &nonce, &[&sc, ak, header], text, tag)?;
+            self.provider.open(self.key, &nonce, &self.covered(&sc, [header, &[]]), text, tag)?;
         }
         Ok(text)
+    }
+
+    /// What a tag covers besides the text.
+    pub(crate) const fn covered<'d>(&'d self, control: &'d [u8], rest: [&'d [u8]; 2]) -> AdditionalData<'d> {
+        AdditionalData { control, authentication_key: self.authentication_key, rest }
     }
 }
 
@@ -144,7 +147,7 @@ fn split_header(content: &mut [u8]) -> Result<Split<'_>, SecurityError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{NoRandom, RustCrypto, SecuritySuite};
+    use crate::{NoRandom, RustCrypto, SecretKey, SecuritySuite};
 
     const EK: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
     const AK: [u8; 16] =
@@ -158,7 +161,9 @@ mod tests {
         let provider = RustCrypto::new(NoRandom);
         with(Protector {
             provider: &provider,
-            key: &provider.aead_key(SecuritySuite::Suite0, &EK).unwrap(),
+            key: &provider
+                .aead_key(SecuritySuite::Suite0, &SecretKey::new(SecuritySuite::Suite0, &EK).unwrap())
+                .unwrap(),
             authentication_key: &AuthenticationKey::new(&AK).unwrap(),
         })
     }

@@ -2,7 +2,7 @@
 
 use bitflags::bitflags;
 
-use crate::{SecurityError, SecuritySuite};
+use crate::{AuthenticationKey, KeyFingerprint, SecretKey, SecurityError, SecuritySuite, SystemTitle};
 
 bitflags! {
     /// What an application uses of cryptography. A program contains nothing that serves only what its provider does not
@@ -18,13 +18,37 @@ bitflags! {
     }
 }
 
+/// What an authentication tag covers besides the text, one piece after the other: the additional data of AES-GCM.
+///
+/// The authentication key is among it, so a secure element that keeps that one puts these octets in a row itself.
+#[derive(Clone, Copy, Debug)]
+pub struct AdditionalData<'d> {
+    /// The security control octet.
+    pub control: &'d [u8],
+    /// The authentication key (AK).
+    pub authentication_key: &'d AuthenticationKey,
+    /// The header, and what is authenticated but not encrypted: information, or a challenge.
+    pub rest: [&'d [u8]; 2],
+}
+
+impl<'d> AdditionalData<'d> {
+    /// The pieces, for a provider in software.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyHandle`].
+    pub fn pieces(&self) -> Result<[&'d [u8]; 4], SecurityError> {
+        let [header, information] = self.rest;
+        Ok([self.control, self.authentication_key.octets()?, header, information])
+    }
+}
+
 /// The symmetric functions of suites 0, 1 and 2.
 ///
-/// An implementation on a secure element keeps the keys and hands out handles as [`Self::AeadKey`] and
-/// [`Self::WrapKey`]; one in software keeps the key schedule there, so that no message pays for it twice. What needs
-/// public keys (signatures, key agreement) is a trait of its own, for those who have it.
+/// Keys pass as [`SecretKey`] and [`AuthenticationKey`], which hold octets in software and handles with a secure element:
+/// then no key leaves it, see [the crate](crate#a-secure-element). What needs public keys (signatures, key agreement) is a
+/// trait of its own, [`PublicKeyProvider`](crate::PublicKeyProvider), for those who have it.
 pub trait CryptoProvider {
-    /// An encryption key, ready to use.
+    /// An encryption key, ready to use: its key schedule, so that no message pays for it twice, or its slot.
     type AeadKey;
     /// A key encrypting key (KEK), ready to use.
     type WrapKey;
@@ -34,11 +58,10 @@ pub trait CryptoProvider {
     /// Makes an encryption key ready to use.
     ///
     /// # Errors
-    /// [`SecurityError::KeyLength`] if it has not the suite's size.
-    fn aead_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<Self::AeadKey, SecurityError>;
+    /// [`SecurityError::KeyLength`] if it has not the suite's size, [`SecurityError::KeyHandle`].
+    fn aead_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Self::AeadKey, SecurityError>;
 
-    /// AES-GCM: encrypts `text` in place and returns the first 12 octets of the tag over `aad` (the pieces, one after
-    /// the other) and the result.
+    /// AES-GCM: encrypts `text` in place and returns the first 12 octets of the tag over `aad` and the result.
     ///
     /// # Errors
     /// [`SecurityError::TooLong`], or [`SecurityError::Provider`] if a secure element fails.
@@ -46,7 +69,7 @@ pub trait CryptoProvider {
         &self,
         key: &Self::AeadKey,
         nonce: &[u8; 12],
-        aad: &[&[u8]],
+        aad: &AdditionalData<'_>,
         text: &mut [u8],
     ) -> Result<[u8; 12], SecurityError>;
 
@@ -58,7 +81,7 @@ pub trait CryptoProvider {
         &self,
         key: &Self::AeadKey,
         nonce: &[u8; 12],
-        aad: &[&[u8]],
+        aad: &AdditionalData<'_>,
         text: &mut [u8],
         tag: &[u8; 12],
     ) -> Result<(), SecurityError>;
@@ -77,31 +100,52 @@ pub trait CryptoProvider {
     /// Makes a key encrypting key ready to use.
     ///
     /// # Errors
-    /// [`SecurityError::KeyLength`] if it has not the suite's size.
-    fn wrap_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<Self::WrapKey, SecurityError>;
+    /// As [`Self::aead_key`].
+    fn wrap_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Self::WrapKey, SecurityError>;
 
-    /// AES key wrap (RFC 3394): writes `key` wrapped, 8 octets longer, to the front of `wrapped`, and returns that
-    /// part.
+    /// AES key wrap (RFC 3394): writes `key` wrapped, 24 or 40 octets, to the front of `wrapped`, and returns that part.
     ///
     /// # Errors
-    /// [`SecurityError::BufferTooSmall`], [`SecurityError::KeyUnwrap`] if `key` is no multiple of 8 octets.
+    /// [`SecurityError::BufferTooSmall`], [`SecurityError::KeyHandle`].
     fn wrap<'o>(
         &self,
         kek: &Self::WrapKey,
-        key: &[u8],
+        key: &SecretKey,
         wrapped: &'o mut [u8],
     ) -> Result<&'o [u8], SecurityError>;
 
     /// AES key unwrap (RFC 3394): the reverse, with its integrity check.
     ///
     /// # Errors
-    /// [`SecurityError::KeyUnwrap`] if the check fails or the length is none; then `key` holds nothing of it.
-    fn unwrap<'o>(
+    /// [`SecurityError::KeyUnwrap`] if the check fails, or the key inside is none of the suite.
+    fn unwrap(
         &self,
+        suite: SecuritySuite,
         kek: &Self::WrapKey,
         wrapped: &[u8],
-        key: &'o mut [u8],
-    ) -> Result<&'o [u8], SecurityError>;
+    ) -> Result<SecretKey, SecurityError>;
+
+    /// A fresh key, for one message or to be transferred; random octets unless the provider keeps its keys.
+    ///
+    /// # Errors
+    /// [`SecurityError::RandomUnavailable`], [`SecurityError::Provider`].
+    fn generate_key(&self, suite: SecuritySuite) -> Result<SecretKey, SecurityError> {
+        SecretKey::generate(self, suite)
+    }
+
+    /// By what a key value is known again, [`KeyFingerprint::of`] in software. A secure element that keeps its keys
+    /// answers for their values: two handles of one value have one fingerprint, now and after a restart.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyHandle`], or what the provider answers.
+    fn fingerprint(&self, own_title: SystemTitle, key: &SecretKey) -> Result<KeyFingerprint, SecurityError> {
+        KeyFingerprint::of(self, own_title, key)
+    }
+
+    /// A key that [`Self::generate_key`], [`Self::unwrap`] or [`PublicKeyProvider::agree`](crate::PublicKeyProvider::agree)
+    /// made is not used any more: a secure element frees its slot. What was made ready from it is gone by then. Not called
+    /// for a key that a [`KeyStore`](crate::KeyStore) has installed.
+    fn discard(&self, _key: &SecretKey) {}
 
     /// MD5 over the pieces. Broken as a hash; there for authentication mechanism 3 alone.
     ///

@@ -17,7 +17,9 @@ use sha1::Sha1;
 use sha2::Sha256;
 use zeroize::{Zeroize, optimization_barrier};
 
-use crate::{CryptoProvider, Random, SecurityError, SecuritySuite, secret::tags_equal};
+use crate::{
+    AdditionalData, CryptoProvider, Random, SecretKey, SecurityError, SecuritySuite, secret::tags_equal,
+};
 
 /// The RustCrypto crates, with the caller's source of random octets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +66,8 @@ impl<R: Random> CryptoProvider for RustCrypto<R> {
     type AeadKey = AeadKey;
     type WrapKey = WrapKey;
 
-    fn aead_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<AeadKey, SecurityError> {
+    fn aead_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<AeadKey, SecurityError> {
+        let key = key.octets()?;
         let gcm = match suite {
             SecuritySuite::Suite0 | SecuritySuite::Suite1 => Gcm::Aes128(Parts::new(schedule(suite, key)?)),
             SecuritySuite::Suite2 => Gcm::Aes256(Parts::new(schedule(suite, key)?)),
@@ -76,9 +79,10 @@ impl<R: Random> CryptoProvider for RustCrypto<R> {
         &self,
         key: &AeadKey,
         nonce: &[u8; 12],
-        aad: &[&[u8]],
+        aad: &AdditionalData<'_>,
         text: &mut [u8],
     ) -> Result<[u8; 12], SecurityError> {
+        let aad = &aad.pieces()?;
         match &key.0 {
             Gcm::Aes128(parts) => parts.seal(nonce, aad, text),
             Gcm::Aes256(parts) => parts.seal(nonce, aad, text),
@@ -89,10 +93,11 @@ impl<R: Random> CryptoProvider for RustCrypto<R> {
         &self,
         key: &AeadKey,
         nonce: &[u8; 12],
-        aad: &[&[u8]],
+        aad: &AdditionalData<'_>,
         text: &mut [u8],
         tag: &[u8; 12],
     ) -> Result<(), SecurityError> {
+        let aad = &aad.pieces()?;
         match &key.0 {
             Gcm::Aes128(parts) => parts.open(nonce, aad, text, tag),
             Gcm::Aes256(parts) => parts.open(nonce, aad, text, tag),
@@ -108,7 +113,8 @@ impl<R: Random> CryptoProvider for RustCrypto<R> {
         Ok(())
     }
 
-    fn wrap_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<WrapKey, SecurityError> {
+    fn wrap_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<WrapKey, SecurityError> {
+        let key = key.octets()?;
         let kek = match suite {
             SecuritySuite::Suite0 | SecuritySuite::Suite1 => {
                 Kek::Aes128(AesKw::inner_init(schedule(suite, key)?))
@@ -118,8 +124,13 @@ impl<R: Random> CryptoProvider for RustCrypto<R> {
         Ok(WrapKey(kek))
     }
 
-    fn wrap<'o>(&self, kek: &WrapKey, key: &[u8], wrapped: &'o mut [u8]) -> Result<&'o [u8], SecurityError> {
-        let available = wrapped.len();
+    fn wrap<'o>(
+        &self,
+        kek: &WrapKey,
+        key: &SecretKey,
+        wrapped: &'o mut [u8],
+    ) -> Result<&'o [u8], SecurityError> {
+        let (key, available) = (key.octets()?, wrapped.len());
         match &kek.0 {
             Kek::Aes128(kw) => kw.wrap_key(key, wrapped),
             Kek::Aes256(kw) => kw.wrap_key(key, wrapped),
@@ -127,18 +138,16 @@ impl<R: Random> CryptoProvider for RustCrypto<R> {
         .map_err(|error| wrap_error(error, available))
     }
 
-    fn unwrap<'o>(
+    fn unwrap(
         &self,
+        suite: SecuritySuite,
         kek: &WrapKey,
         wrapped: &[u8],
-        key: &'o mut [u8],
-    ) -> Result<&'o [u8], SecurityError> {
-        let available = key.len();
-        match &kek.0 {
-            Kek::Aes128(kw) => kw.unwrap_key(wrapped, key),
-            Kek::Aes256(kw) => kw.unwrap_key(wrapped, key),
-        }
-        .map_err(|error| wrap_error(error, available))
+    ) -> Result<SecretKey, SecurityError> {
+        unwrapped(suite, wrapped, |key| match &kek.0 {
+            Kek::Aes128(kw) => kw.unwrap_key(wrapped, key).map(<[u8]>::len),
+            Kek::Aes256(kw) => kw.unwrap_key(wrapped, key).map(<[u8]>::len),
+        })
     }
 
     fn md5(&self, parts: &[&[u8]]) -> Result<[u8; 16], SecurityError> {
@@ -354,6 +363,18 @@ fn schedule<C: KeyInit>(suite: SecuritySuite, key: &[u8]) -> Result<C, SecurityE
 fn check_len(text: &[u8]) -> Result<(), SecurityError> {
     u32::try_from(text.len()).map_err(|_| SecurityError::TooLong)?;
     Ok(())
+}
+
+/// The key of a suite that `unwrap` writes into its place.
+pub(crate) fn unwrapped(
+    suite: SecuritySuite,
+    wrapped: &[u8],
+    unwrap: impl FnOnce(&mut [u8]) -> Result<usize, aes_kw::Error>,
+) -> Result<SecretKey, SecurityError> {
+    if wrapped.len() != suite.wrapped_key_len() {
+        return Err(SecurityError::KeyUnwrap);
+    }
+    SecretKey::written(suite, |key| unwrap(key).map(|_| ()).map_err(|_| SecurityError::KeyUnwrap))
 }
 
 pub(crate) fn wrap_error(error: aes_kw::Error, available: usize) -> SecurityError {

@@ -23,11 +23,11 @@ pub(crate) fn tags_equal(a: &[u8; 12], b: &[u8; 12]) -> bool {
     (a.0.ct_eq(&b.0) & a.1.ct_eq(&b.1)).into()
 }
 
-/// A secret of up to `N` octets: a password, an HLS secret, a key.
+/// A secret of up to `N` octets, 255 at most: a password, an HLS secret, a key.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret<const N: usize = 64> {
     octets: [u8; N],
-    len: usize,
+    len: u8,
 }
 
 impl<const N: usize> Secret<N> {
@@ -36,12 +36,21 @@ impl<const N: usize> Secret<N> {
     /// # Errors
     /// [`SecurityError::SecretTooLong`] if there are more than `N`.
     pub fn new(octets: &[u8]) -> Result<Self, SecurityError> {
-        let mut secret = Self { octets: [0; N], len: octets.len() };
-        secret
-            .octets
-            .get_mut(..octets.len())
-            .ok_or(SecurityError::SecretTooLong { capacity: N, found: octets.len() })?
-            .copy_from_slice(octets);
+        let too_long = SecurityError::SecretTooLong { capacity: N, found: octets.len() };
+        Self::with_octets(octets.len(), too_long, |room| {
+            room.copy_from_slice(octets);
+            Ok(())
+        })
+    }
+
+    fn with_octets(
+        len: usize,
+        too_long: SecurityError,
+        write: impl FnOnce(&mut [u8]) -> Result<(), SecurityError>,
+    ) -> Result<Self, SecurityError> {
+        const { assert!(N <= u8::MAX as usize, "the length is one octet") };
+        let mut secret = Self { octets: [0; N], len: len as u8 };
+        write(secret.octets.get_mut(..len).ok_or(too_long)?)?;
         Ok(secret)
     }
 
@@ -53,12 +62,12 @@ impl<const N: usize> Secret<N> {
     /// The octets themselves. Whoever calls this answers for where they go.
     pub fn expose(&self) -> &[u8] {
         // `len` never exceeds `N`, so the fallback is never taken; it spares a panic path.
-        self.octets.get(..self.len).unwrap_or(&self.octets)
+        self.octets.get(..self.len()).unwrap_or(&self.octets)
     }
 
     /// How many octets the secret has.
     pub fn len(&self) -> usize {
-        self.len
+        usize::from(self.len)
     }
 
     /// Whether there is nothing to keep secret.
@@ -75,7 +84,7 @@ impl<const N: usize> Secret<N> {
             return false;
         };
         start.copy_from_slice(received);
-        (self.octets.ct_eq(&padded) & (self.len as u64).ct_eq(&(received.len() as u64))).into()
+        (self.octets.ct_eq(&padded) & u64::from(self.len).ct_eq(&(received.len() as u64))).into()
     }
 }
 
@@ -85,9 +94,33 @@ impl<const N: usize> fmt::Debug for Secret<N> {
     }
 }
 
-/// A symmetric key: GUEK, GBEK, KEK, a dedicated or an ephemeral key.
+/// What a provider knows a key by: its octets, or a handle to where the octets are.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct SecretKey(Secret<32>);
+struct Material {
+    octets: Secret<32>,
+    is_handle: bool,
+}
+
+impl Material {
+    fn handle(handle: &[u8]) -> Result<Self, SecurityError> {
+        Ok(Self { octets: Secret::new(handle)?, is_handle: true })
+    }
+
+    fn octets(&self) -> Result<&[u8], SecurityError> {
+        if self.is_handle { Err(SecurityError::KeyHandle) } else { Ok(self.octets.expose()) }
+    }
+
+    fn as_handle(&self) -> Option<&[u8]> {
+        self.is_handle.then(|| self.octets.expose())
+    }
+}
+
+/// A symmetric key as its provider knows it: GUEK, GBEK, GAK, KEK, a dedicated or an ephemeral key.
+///
+/// In software these are its octets. A secure element that keeps its keys gives handles instead, a slot number or a name,
+/// and everything but the element passes them on as they are.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SecretKey(Material);
 
 impl SecretKey {
     /// A key of the suite's size.
@@ -95,26 +128,65 @@ impl SecretKey {
     /// # Errors
     /// [`SecurityError::KeyLength`] for any other size; keys are neither cut nor padded.
     pub fn new(suite: SecuritySuite, octets: &[u8]) -> Result<Self, SecurityError> {
-        if octets.len() != suite.key_len() {
-            return Err(SecurityError::KeyLength { expected: suite.key_len(), found: octets.len() });
+        let expected = suite.key_len();
+        if octets.len() != expected {
+            return Err(SecurityError::KeyLength { expected, found: octets.len() });
         }
-        Secret::new(octets).map(Self)
+        Self::written(suite, |room| {
+            room.copy_from_slice(octets);
+            Ok(())
+        })
     }
 
-    /// A fresh key from the provider's random source: a dedicated key for one association, say.
+    /// A key whose octets `write` puts into its place, so that no copy of them stays behind elsewhere.
+    ///
+    /// # Errors
+    /// What `write` answers.
+    pub fn written(
+        suite: SecuritySuite,
+        write: impl FnOnce(&mut [u8]) -> Result<(), SecurityError>,
+    ) -> Result<Self, SecurityError> {
+        let octets = Secret::with_octets(suite.key_len(), SecurityError::Provider, write)?;
+        Ok(Self(Material { octets, is_handle: false }))
+    }
+
+    /// A key that its provider keeps and knows by this handle.
+    ///
+    /// # Errors
+    /// [`SecurityError::SecretTooLong`] above 32 octets.
+    pub fn handle(handle: &[u8]) -> Result<Self, SecurityError> {
+        Material::handle(handle).map(Self)
+    }
+
+    /// A fresh key in octets from the provider's random source: a dedicated key, which travels as octets whatever the
+    /// provider is. For others there is [`CryptoProvider::generate_key`].
     ///
     /// # Errors
     /// What the random source answers.
-    pub fn generate<P: CryptoProvider>(provider: &P, suite: SecuritySuite) -> Result<Self, SecurityError> {
-        let mut secret = Secret { octets: [0; 32], len: suite.key_len() };
-        let octets = secret.octets.get_mut(..suite.key_len()).ok_or(SecurityError::Provider)?;
-        provider.random(octets)?;
-        Ok(Self(secret))
+    pub fn generate<P: CryptoProvider + ?Sized>(
+        provider: &P,
+        suite: SecuritySuite,
+    ) -> Result<Self, SecurityError> {
+        Self::written(suite, |room| provider.random(room))
     }
 
-    /// The octets themselves: 16 or 32.
+    /// The octets of the key, 16 or 32, for a provider in software. Whoever calls this answers for where they go.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyHandle`] if there is only a handle.
+    pub fn octets(&self) -> Result<&[u8], SecurityError> {
+        self.0.octets()
+    }
+
+    /// The handle, for the provider that gave it; `None` if there are octets.
+    pub fn as_handle(&self) -> Option<&[u8]> {
+        self.0.as_handle()
+    }
+
+    /// What is stored of the key, octets or handle. A storage that serves providers of both kinds keeps
+    /// [`Self::as_handle`] apart.
     pub fn expose(&self) -> &[u8] {
-        self.0.expose()
+        self.0.octets.expose()
     }
 }
 
@@ -126,9 +198,10 @@ impl fmt::Debug for SecretKey {
 
 /// The authentication key (GAK): part of what the tag covers, not a second cipher key.
 ///
-/// It stays the global one whatever the encryption key is. A meter may do without: then it is empty.
+/// It stays the global one whatever the encryption key is. A meter may do without: then it is empty. As a [`SecretKey`], it
+/// is what its provider knows it by.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct AuthenticationKey(Secret<32>);
+pub struct AuthenticationKey(Material);
 
 impl AuthenticationKey {
     /// A key of 16 or 32 octets; 0 octets mean that the authentication key is not in use.
@@ -137,7 +210,7 @@ impl AuthenticationKey {
     /// [`SecurityError::KeyLength`] for any other size.
     pub fn new(octets: &[u8]) -> Result<Self, SecurityError> {
         match octets.len() {
-            0 | 16 | 32 => Secret::new(octets).map(Self),
+            0 | 16 | 32 => Ok(Self(Material { octets: Secret::new(octets)?, is_handle: false })),
             found => Err(SecurityError::KeyLength { expected: 16, found }),
         }
     }
@@ -153,14 +226,46 @@ impl AuthenticationKey {
         Self::new(octets)
     }
 
-    /// The authentication key is not in use.
-    pub fn unused() -> Self {
-        Self(Secret { octets: [0; 32], len: 0 })
+    /// A key that was transferred or agreed on.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyLength`] if it is none of the suite.
+    pub fn from_key(suite: SecuritySuite, key: &SecretKey) -> Result<Self, SecurityError> {
+        match key.octets() {
+            Ok(octets) => Self::for_suite(suite, octets),
+            Err(_) => Ok(Self(key.0.clone())),
+        }
     }
 
-    /// The octets themselves: 0, 16 or 32.
+    /// A key that its provider keeps and knows by this handle.
+    ///
+    /// # Errors
+    /// [`SecurityError::SecretTooLong`] above 32 octets.
+    pub fn handle(handle: &[u8]) -> Result<Self, SecurityError> {
+        Material::handle(handle).map(Self)
+    }
+
+    /// The authentication key is not in use.
+    pub const fn unused() -> Self {
+        Self(Material { octets: Secret::empty(), is_handle: false })
+    }
+
+    /// The octets of the key, 0, 16 or 32, for a provider in software.
+    ///
+    /// # Errors
+    /// [`SecurityError::KeyHandle`] if there is only a handle.
+    pub fn octets(&self) -> Result<&[u8], SecurityError> {
+        self.0.octets()
+    }
+
+    /// The handle, for the provider that gave it; `None` if there are octets.
+    pub fn as_handle(&self) -> Option<&[u8]> {
+        self.0.as_handle()
+    }
+
+    /// What is stored of the key, octets or handle.
     pub fn expose(&self) -> &[u8] {
-        self.0.expose()
+        self.0.octets.expose()
     }
 }
 
@@ -211,5 +316,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A handle that has the size of a key must never be taken for one.
+    #[test]
+    fn handles_are_no_octets() {
+        let suite = SecuritySuite::Suite0;
+        let handle = SecretKey::handle(&[7; 16]).unwrap();
+        assert_eq!(handle.octets(), Err(SecurityError::KeyHandle));
+        assert_eq!(handle.as_handle(), Some(&[7; 16][..]));
+        let authentication_key = AuthenticationKey::from_key(suite, &handle).unwrap();
+        assert_eq!(authentication_key.octets(), Err(SecurityError::KeyHandle));
+        assert_eq!(authentication_key.as_handle(), Some(&[7; 16][..]));
+        assert!(AuthenticationKey::handle(&[7; 33]).is_err());
+        let octets = SecretKey::new(suite, &[7; 16]).unwrap();
+        assert_eq!((octets.octets(), octets.as_handle()), (Ok(&[7; 16][..]), None));
     }
 }

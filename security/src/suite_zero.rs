@@ -10,8 +10,11 @@ use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
 use zeroize::Zeroizing;
 
-use crate::rustcrypto::wrap_error;
-use crate::{CryptoProvider, Functions, Random, SecurityError, SecuritySuite, constant_time_eq};
+use crate::rustcrypto::{unwrapped, wrap_error};
+use crate::{
+    AdditionalData, CryptoProvider, Functions, Random, SecretKey, SecurityError, SecuritySuite,
+    constant_time_eq,
+};
 
 /// Suite 0 on the RustCrypto crates, with the caller's source of random octets. HLS is mechanism 5 (GMAC) or 2.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,7 +109,8 @@ impl Hash {
     }
 }
 
-fn check(suite: SecuritySuite, key: &[u8]) -> Result<&[u8; 16], SecurityError> {
+fn check(suite: SecuritySuite, key: &SecretKey) -> Result<&[u8; 16], SecurityError> {
+    let key = key.octets()?;
     if suite != SecuritySuite::Suite0 {
         return Err(SecurityError::SuiteMismatch { expected: 0, found: suite.id() });
     }
@@ -119,7 +123,7 @@ impl<R: Random> CryptoProvider for SuiteZero<R> {
 
     const FUNCTIONS: Functions = Functions::CIPHERING;
 
-    fn aead_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<Aead128Key, SecurityError> {
+    fn aead_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Aead128Key, SecurityError> {
         let cipher = Aes128Enc::new(check(suite, key)?.into());
         let mut hash_key = Zeroizing::new([0; 16]);
         cipher.encrypt_block((&mut *hash_key).into());
@@ -130,22 +134,23 @@ impl<R: Random> CryptoProvider for SuiteZero<R> {
         &self,
         key: &Aead128Key,
         nonce: &[u8; 12],
-        aad: &[&[u8]],
+        aad: &AdditionalData<'_>,
         text: &mut [u8],
     ) -> Result<[u8; 12], SecurityError> {
+        let aad = aad.pieces()?;
         key.apply_keystream(nonce, text);
-        Ok(key.tag(nonce, aad, text))
+        Ok(key.tag(nonce, &aad, text))
     }
 
     fn open(
         &self,
         key: &Aead128Key,
         nonce: &[u8; 12],
-        aad: &[&[u8]],
+        aad: &AdditionalData<'_>,
         text: &mut [u8],
         tag: &[u8; 12],
     ) -> Result<(), SecurityError> {
-        if !constant_time_eq(&key.tag(nonce, aad, text), tag) {
+        if !constant_time_eq(&key.tag(nonce, &aad.pieces()?, text), tag) {
             return Err(SecurityError::TagMismatch);
         }
         key.apply_keystream(nonce, text);
@@ -162,28 +167,27 @@ impl<R: Random> CryptoProvider for SuiteZero<R> {
         Ok(())
     }
 
-    fn wrap_key(&self, suite: SecuritySuite, key: &[u8]) -> Result<Wrap128Key, SecurityError> {
+    fn wrap_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Wrap128Key, SecurityError> {
         Ok(Wrap128Key(AesKw::inner_init(Aes128::new(check(suite, key)?.into()))))
     }
 
     fn wrap<'o>(
         &self,
         kek: &Wrap128Key,
-        key: &[u8],
+        key: &SecretKey,
         wrapped: &'o mut [u8],
     ) -> Result<&'o [u8], SecurityError> {
         let available = wrapped.len();
-        kek.0.wrap_key(key, wrapped).map_err(|error| wrap_error(error, available))
+        kek.0.wrap_key(key.octets()?, wrapped).map_err(|error| wrap_error(error, available))
     }
 
-    fn unwrap<'o>(
+    fn unwrap(
         &self,
+        suite: SecuritySuite,
         kek: &Wrap128Key,
         wrapped: &[u8],
-        key: &'o mut [u8],
-    ) -> Result<&'o [u8], SecurityError> {
-        let available = key.len();
-        kek.0.unwrap_key(wrapped, key).map_err(|error| wrap_error(error, available))
+    ) -> Result<SecretKey, SecurityError> {
+        unwrapped(suite, wrapped, |key| kek.0.unwrap_key(wrapped, key).map(<[u8]>::len))
     }
 
     fn random(&self, out: &mut [u8]) -> Result<(), SecurityError> {
@@ -197,16 +201,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{NoRandom, RustCrypto};
+    use crate::{AuthenticationKey, NoRandom, RustCrypto};
 
     const SUITE: SecuritySuite = SecuritySuite::Suite0;
 
     #[test]
     fn there_is_nothing_but_suite_0() {
         let provider = SuiteZero::new(NoRandom);
-        assert!(provider.aead_key(SecuritySuite::Suite1, &[0; 16]).is_err());
-        assert!(provider.wrap_key(SecuritySuite::Suite2, &[0; 32]).is_err());
-        assert!(provider.aead_key(SUITE, &[0; 15]).is_err());
+        let key = SecretKey::new(SUITE, &[0; 16]).unwrap();
+        let long_key = SecretKey::new(SecuritySuite::Suite2, &[0; 32]).unwrap();
+        assert!(provider.aead_key(SecuritySuite::Suite1, &key).is_err());
+        assert!(provider.wrap_key(SecuritySuite::Suite2, &long_key).is_err());
+        assert!(provider.aead_key(SUITE, &long_key).is_err());
+        assert!(provider.aead_key(SUITE, &SecretKey::handle(&[0; 16]).unwrap()).is_err());
         assert_eq!(provider.md5(&[]), Err(SecurityError::MechanismUnavailable));
     }
 
@@ -215,13 +222,17 @@ mod tests {
         fn the_octets_are_those_of_the_large_provider(
             key: [u8; 16],
             nonce: [u8; 12],
-            aad in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..5),
+            aad in proptest::array::uniform3(proptest::collection::vec(any::<u8>(), 0..40)),
+            authentication_key: [u8; 16],
             text in proptest::collection::vec(any::<u8>(), 0..300),
         ) {
             let (small, large) = (SuiteZero::new(NoRandom), RustCrypto::new(NoRandom));
+            let key = SecretKey::new(SUITE, &key).unwrap();
             let (small_key, large_key) =
                 (small.aead_key(SUITE, &key).unwrap(), large.aead_key(SUITE, &key).unwrap());
-            let aad: Vec<&[u8]> = aad.iter().map(Vec::as_slice).collect();
+            let authentication_key = AuthenticationKey::new(&authentication_key).unwrap();
+            let [control, rest @ ..] = aad.each_ref().map(Vec::as_slice);
+            let aad = AdditionalData { control, authentication_key: &authentication_key, rest };
             let (mut ours, mut theirs) = (text.clone(), text.clone());
             let tag = small.seal(&small_key, &nonce, &aad, &mut ours).unwrap();
             prop_assert_eq!(tag, large.seal(&large_key, &nonce, &aad, &mut theirs).unwrap());

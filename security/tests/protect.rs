@@ -9,7 +9,7 @@ mod providers;
 use aes_gcm::aead::{AeadInOut, KeyInit, consts::U12};
 use aes_gcm::{AesGcm, aes};
 use dlms_security::{
-    AuthenticationKey, CryptoProvider, InvocationCounter, Protection, Protector, ReplayWindow,
+    AuthenticationKey, CryptoProvider, InvocationCounter, Protection, Protector, ReplayWindow, SecretKey,
     SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SystemTitle, hls, keys,
 };
 use proptest::prelude::*;
@@ -79,7 +79,10 @@ impl Case {
     fn with<T>(&self, with: impl FnOnce(&Protector<'_, Provider>) -> T) -> T {
         with(&Protector {
             provider: &self.provider,
-            key: &self.provider.aead_key(self.suite, &self.key).unwrap(),
+            key: &self
+                .provider
+                .aead_key(self.suite, &SecretKey::new(self.suite, &self.key).unwrap())
+                .unwrap(),
             authentication_key: &AuthenticationKey::new(&self.authentication_key).unwrap(),
         })
     }
@@ -199,7 +202,7 @@ proptest! {
     #[test]
     fn arbitrary_proofs_and_wrapped_keys_never_pass(case in case(0..1), noise in octets(0..50)) {
         let provider = case.provider;
-        let kek = provider.wrap_key(case.suite, &case.key).unwrap();
+        let kek = provider.wrap_key(case.suite, &SecretKey::new(case.suite, &case.key).unwrap()).unwrap();
         prop_assert_eq!(keys::unwrap_key(&provider, case.suite, &kek, &noise).err(), Some(SecurityError::KeyUnwrap));
         let window = ReplayWindow::default();
         let verified = case.with(|p| hls::verify_gmac(p, case.suite, case.title(), &case.header, &window, &noise));

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use dlms_security::{
-    AwsLc, Backend, CryptoProvider, Curve, NoRandom, PrivateKey, PublicKey, PublicKeyProvider, RustCrypto,
-    SecurityError, SecuritySuite, Signature,
+    AdditionalData, AuthenticationKey, AwsLc, Backend, CryptoProvider, Curve, NoRandom, PrivateKey,
+    PublicKey, PublicKeyProvider, RustCrypto, SecretKey, SecurityError, SecuritySuite, Signature,
 };
 use proptest::prelude::*;
 
@@ -26,6 +26,11 @@ fn octets(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), range)
 }
 
+fn secret_key(octets: &[u8]) -> SecretKey {
+    let suite = if octets.len() == 32 { SecuritySuite::Suite2 } else { SecuritySuite::Suite0 };
+    SecretKey::new(suite, octets).unwrap()
+}
+
 fn pieces(octets: &[u8], cuts: [usize; 2]) -> [&[u8]; 3] {
     let (start, rest) = octets.split_at(cuts[0].min(octets.len()));
     let (middle, end) = rest.split_at(cuts[1].min(rest.len()));
@@ -37,11 +42,14 @@ proptest! {
     #[test]
     fn ciphers_agree(
         suite in prop::sample::select(SecuritySuite::ALL.to_vec()), key in octets(32..33), nonce: [u8; 12],
-        aad in octets(0..600), cuts: [u8; 2], text in octets(0..600), flip: prop::sample::Index,
+        aad in octets(0..600), cuts: [u8; 2], authentication_key: [u8; 16], text in octets(0..600),
+        flip: prop::sample::Index,
     ) {
-        let key = &key[..suite.key_len()];
-        let (one, other) = (OURS.aead_key(suite, key).unwrap(), AwsLc.aead_key(suite, key).unwrap());
-        let aad = pieces(&aad, cuts.map(usize::from));
+        let key = secret_key(&key[..suite.key_len()]);
+        let (one, other) = (OURS.aead_key(suite, &key).unwrap(), AwsLc.aead_key(suite, &key).unwrap());
+        let [control, rest @ ..] = pieces(&aad, cuts.map(usize::from));
+        let authentication_key = AuthenticationKey::new(&authentication_key).unwrap();
+        let aad = AdditionalData { control, authentication_key: &authentication_key, rest };
 
         let (mut a, mut b) = (text.clone(), text.clone());
         let tag = OURS.seal(&one, &nonce, &aad, &mut a).unwrap();
@@ -70,31 +78,29 @@ proptest! {
         prop_assert_eq!(OURS.sha256(&message), AwsLc.sha256(&message));
     }
 
-    /// Two blocks and up: what RFC 3394 wraps.
     #[test]
     fn key_wraps_agree(
-        suite in prop::sample::select(SecuritySuite::ALL.to_vec()), kek in octets(32..33), key in octets(16..48),
+        suite in prop::sample::select(SecuritySuite::ALL.to_vec()), kek in octets(32..33), key in octets(32..33),
         room in 0usize..64, flip: prop::sample::Index,
     ) {
-        let kek = &kek[..suite.key_len()];
-        let (one, other) = (OURS.wrap_key(suite, kek).unwrap(), AwsLc.wrap_key(suite, kek).unwrap());
+        let (kek, key) = (secret_key(&kek[..suite.key_len()]), secret_key(&key[..suite.key_len()]));
+        let (one, other) = (OURS.wrap_key(suite, &kek).unwrap(), AwsLc.wrap_key(suite, &kek).unwrap());
         let (mut a, mut b) = (vec![0; room], vec![0; room]);
         let wrapped = OURS.wrap(&one, &key, &mut a);
         prop_assert_eq!(&wrapped, &AwsLc.wrap(&other, &key, &mut b));
         let Ok(wrapped) = wrapped else { return Ok(()) };
 
-        let (mut a, mut b) = (vec![0; key.len()], vec![0xA5; key.len()]);
-        prop_assert_eq!(OURS.unwrap(&one, wrapped, &mut a).unwrap(), &key);
-        prop_assert_eq!(AwsLc.unwrap(&other, wrapped, &mut b).unwrap(), &key);
-        let short = key.len() - 8;
-        prop_assert_eq!(OURS.unwrap(&one, wrapped, &mut a[..short]), AwsLc.unwrap(&other, wrapped, &mut b[..short]));
-
+        for unwrapped in [OURS.unwrap(suite, &one, wrapped), AwsLc.unwrap(suite, &other, wrapped)] {
+            let unwrapped = unwrapped.unwrap();
+            prop_assert_eq!(unwrapped.octets(), key.octets());
+        }
         let mut changed = wrapped.to_vec();
         let bit = flip.index(changed.len() * 8);
         changed[bit / 8] ^= 1 << (bit % 8);
-        prop_assert_eq!(AwsLc.unwrap(&other, &changed, &mut b), Err(SecurityError::KeyUnwrap));
-        prop_assert!(b.iter().all(|octet| *octet == 0), "deciphered octets stay behind");
-        prop_assert_eq!(AwsLc.unwrap(&other, &changed[..flip.index(changed.len())], &mut b).is_err(), true);
+        for changed in [&changed[..], &changed[..flip.index(changed.len())], &[wrapped, &[0; 8]].concat()] {
+            prop_assert_eq!(OURS.unwrap(suite, &one, changed).err(), Some(SecurityError::KeyUnwrap));
+            prop_assert_eq!(AwsLc.unwrap(suite, &other, changed).err(), Some(SecurityError::KeyUnwrap));
+        }
     }
 }
 
@@ -215,8 +221,9 @@ fn signatures_out_of_range_are_refused() {
 #[test]
 fn keys_have_the_size_of_their_suite() {
     for suite in SecuritySuite::ALL {
-        for length in 0..=33 {
-            let key = vec![1; length];
+        for key in [secret_key(&[1; 16]), secret_key(&[1; 32]), SecretKey::handle(&[1; 16]).unwrap()] {
+            let fits = key.octets().is_ok_and(|octets| octets.len() == suite.key_len());
+            assert_eq!(AwsLc.aead_key(suite, &key).is_ok(), fits);
             assert_eq!(AwsLc.aead_key(suite, &key).err(), OURS.aead_key(suite, &key).err());
             assert_eq!(AwsLc.wrap_key(suite, &key).err(), OURS.wrap_key(suite, &key).err());
         }
@@ -227,10 +234,13 @@ fn keys_have_the_size_of_their_suite() {
 #[test]
 fn backends_do_not_mix() {
     let (one, other) = (Backend::RustCrypto(OURS), Backend::<NoRandom>::AwsLc(AwsLc));
-    let key = one.aead_key(SecuritySuite::Suite0, &[1; 16]).unwrap();
-    assert_eq!(other.seal(&key, &[0; 12], &[], &mut []), Err(SecurityError::Provider));
-    let kek = other.wrap_key(SecuritySuite::Suite0, &[1; 16]).unwrap();
-    assert_eq!(one.wrap(&kek, &[1; 16], &mut [0; 24]), Err(SecurityError::Provider));
+    let octets = secret_key(&[1; 16]);
+    let authentication_key = AuthenticationKey::unused();
+    let aad = AdditionalData { control: &[], authentication_key: &authentication_key, rest: [&[], &[]] };
+    let key = one.aead_key(SecuritySuite::Suite0, &octets).unwrap();
+    assert_eq!(other.seal(&key, &[0; 12], &aad, &mut []), Err(SecurityError::Provider));
+    let kek = other.wrap_key(SecuritySuite::Suite0, &octets).unwrap();
+    assert_eq!(one.wrap(&kek, &octets, &mut [0; 24]), Err(SecurityError::Provider));
 }
 
 /// What the keys of every provider print.
@@ -239,6 +249,7 @@ fn nothing_prints() {
     let suite = SecuritySuite::Suite2;
     let key = [0xAB; 32];
     let private = PrivateKey::new(Curve::P256, &key).unwrap();
+    let key = secret_key(&key);
     let backend = Backend::<NoRandom>::AwsLc(AwsLc);
     let shown = [
         format!("{:?}", OURS.aead_key(suite, &key).unwrap()),

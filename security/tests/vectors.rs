@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, InvocationCounter,
-    KeySet, Protection, Protector, ReplayWindow, RequiredProtection, Requirement, SecretKey, SecurityControl,
-    SecurityError, SecurityHeader, SecuritySuite, SendCounter, StorageError, SystemTitle, hls, keys,
-    required_protection,
+    AdditionalData, AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider,
+    InvocationCounter, KeySet, Protection, Protector, ReplayWindow, RequiredProtection, Requirement,
+    SecretKey, SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SendCounter, StorageError,
+    SystemTitle, hls, keys, required_protection,
 };
 use providers::{PROVIDERS, Provider};
 use serde::Deserialize;
@@ -235,13 +235,17 @@ fn suite_of_key(key: &[u8]) -> SecuritySuite {
     if key.len() == 32 { SecuritySuite::Suite2 } else { SecuritySuite::Suite0 }
 }
 
+fn secret_key(octets: &[u8]) -> SecretKey {
+    SecretKey::new(suite_of_key(octets), octets).expect("a key of 16 or 32 octets")
+}
+
 fn with_protector<T>(
     vector: &Vector,
     suite: SecuritySuite,
     with: impl FnOnce(&Protector<'_, Provider>) -> T,
 ) -> T {
     let provider = provider();
-    let key = provider.aead_key(suite, &vector.bytes("ek")).expect("a key of the suite");
+    let key = provider.aead_key(suite, &secret_key(&vector.bytes("ek"))).expect("a key of the suite");
     let authentication_key = AuthenticationKey::for_suite(suite, &vector.bytes("ak")).expect("an AK");
     with(&Protector { provider: &provider, key: &key, authentication_key: &authentication_key })
 }
@@ -249,14 +253,16 @@ fn with_protector<T>(
 fn aes_gcm(vector: &Vector) -> Checked {
     let key = vector.bytes("key");
     let provider = provider();
-    let key = provider.aead_key(suite_of_key(&key), &key).map_err(|e| e.to_string())?;
+    let key = provider.aead_key(suite_of_key(&key), &secret_key(&key)).map_err(|e| e.to_string())?;
     let nonce: [u8; 12] = vector.bytes("iv").try_into().expect("12 octets");
     let aad = vector.bytes("aad");
+    let authentication_key = AuthenticationKey::unused();
+    let aad = AdditionalData { control: &aad, authentication_key: &authentication_key, rest: [&[], &[]] };
     let mut text = vector.bytes("plaintext");
-    let tag = provider.seal(&key, &nonce, &[&aad], &mut text).map_err(|e| e.to_string())?;
+    let tag = provider.seal(&key, &nonce, &aad, &mut text).map_err(|e| e.to_string())?;
     vector.equals("ciphertext", &text)?;
     vector.equals("tag12", &tag)?;
-    provider.open(&key, &nonce, &[&aad], &mut text, &tag).map_err(|e| e.to_string())?;
+    provider.open(&key, &nonce, &aad, &mut text, &tag).map_err(|e| e.to_string())?;
     if text != vector.bytes("plaintext") {
         return Err("does not open to the plaintext".into());
     }
@@ -266,13 +272,12 @@ fn aes_gcm(vector: &Vector) -> Checked {
 fn aes_key_wrap(vector: &Vector) -> Checked {
     let provider = provider();
     let (kek, key) = (vector.bytes("kek"), vector.bytes("key"));
-    let kek = provider.wrap_key(suite_of_key(&kek), &kek).map_err(|e| e.to_string())?;
+    let kek = provider.wrap_key(suite_of_key(&kek), &secret_key(&kek)).map_err(|e| e.to_string())?;
     let mut wrapped = [0; keys::MAX_WRAPPED_KEY];
-    let wrapped = provider.wrap(&kek, &key, &mut wrapped).map_err(|e| e.to_string())?;
+    let wrapped = provider.wrap(&kek, &secret_key(&key), &mut wrapped).map_err(|e| e.to_string())?;
     vector.equals("wrapped", wrapped)?;
-    let mut unwrapped = [0; 32];
-    let unwrapped = provider.unwrap(&kek, wrapped, &mut unwrapped).map_err(|e| e.to_string())?;
-    if unwrapped != key {
+    let unwrapped = provider.unwrap(suite_of_key(&key), &kek, wrapped).map_err(|e| e.to_string())?;
+    if unwrapped.octets() != Ok(&key) {
         return Err("does not unwrap to the key".into());
     }
     Ok(())
@@ -285,7 +290,7 @@ fn aes_key_unwrap(vector: &Vector) -> Checked {
         Some(suite) => SecuritySuite::from_id(suite[0]).expect("a suite"),
         None => suite_of_key(&kek),
     };
-    let kek = provider.wrap_key(suite, &kek).map_err(|e| e.to_string())?;
+    let kek = provider.wrap_key(suite, &secret_key(&kek)).map_err(|e| e.to_string())?;
     vector.outcome_is(keys::unwrap_key(&provider, suite, &kek, &wrapped))
 }
 
@@ -380,12 +385,11 @@ fn protect_general_ciphering(vector: &Vector) -> Checked {
     if let [1, 1, 0, length, wrapped @ ..] = &key_info[..] {
         let suite = vector.suite();
         let provider = provider();
-        let kek = provider.wrap_key(suite, &vector.bytes("kek")).map_err(|e| e.to_string())?;
+        let kek = provider.wrap_key(suite, &secret_key(&vector.bytes("kek"))).map_err(|e| e.to_string())?;
         let key = keys::unwrap_key(&provider, suite, &kek, wrapped).map_err(|e| e.to_string())?;
         if usize::from(*length) != wrapped.len() || key.expose() != vector.bytes("ek") {
             return Err("wrapped key is not the key of the message".into());
         }
-        let key = SecretKey::new(suite, key.expose()).map_err(|e| e.to_string())?;
         let mut again = [0; keys::MAX_WRAPPED_KEY];
         let again = keys::wrap_key(&provider, suite, &kek, &key, &mut again).map_err(|e| e.to_string())?;
         if again != wrapped {

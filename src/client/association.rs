@@ -457,7 +457,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
     ) -> Result<Range<usize>, ClientError> {
         let mut encoder = Encoder::new(&mut buffer[HEADROOM..]);
         let request = InitiateRequest {
-            dedicated_key: self.dedicated.as_ref().map(|dedicated| dedicated.octets.expose()),
+            dedicated_key: self.dedicated.as_ref().map(|dedicated| dedicated.octets.octets()).transpose()?,
             response_allowed: true,
             proposed_quality_of_service: None,
             proposed_dlms_version_number: DLMS_VERSION,

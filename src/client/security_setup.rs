@@ -51,7 +51,8 @@ pub fn key_transfer<'b, P: CryptoProvider>(
     whole(buffer, length)
 }
 
-/// A key agreement that was begun: the ephemeral private keys, until the meter has answered.
+/// A key agreement that was begun: the ephemeral private keys, until the meter has answered. One that will not be
+/// [finished](Self::finish) is [abandoned](Self::abandon).
 #[derive(Debug)]
 pub struct KeyAgreement {
     ephemeral: Vec<(KeyId, PrivateKey), { KeyId::ALL.len() }>,
@@ -75,21 +76,25 @@ impl KeyAgreement {
         let mut agreement = Self { ephemeral: Vec::new(), master_key_algorithm: Algorithm::Gcm };
         let mut encoder = Encoder::new(&mut *buffer);
         encoder.array(keys.len()).map_err(too_small)?;
-        if keys.is_empty() {
+        if keys.is_empty() || keys.len() > KeyId::ALL.len() {
             return Err(SecurityError::InvalidValue("number of keys"));
         }
-        for &id in keys {
+        let begun = keys.iter().try_for_each(|&id| {
             let (ephemeral, signed) = SignedKey::generate(provider, signing_key, Some(id))?;
+            agreement
+                .ephemeral
+                .push((id, ephemeral))
+                .map_err(|_| SecurityError::InvalidValue("number of keys"))?;
             let mut octets = Vec::<u8, { SignedKey::MAX_LENGTH }>::new();
             let written = octets.extend_from_slice(signed.key.octets());
             written
                 .and_then(|()| octets.extend_from_slice(signed.signature.octets()))
                 .map_err(|_| SecurityError::Provider)?;
-            encoder.data(&KeyData { key_id: id.id(), octets: &octets }).map_err(too_small)?;
-            agreement
-                .ephemeral
-                .push((id, ephemeral))
-                .map_err(|_| SecurityError::InvalidValue("number of keys"))?;
+            encoder.data(&KeyData { key_id: id.id(), octets: &octets }).map_err(too_small)
+        });
+        if let Err(error) = begun {
+            agreement.abandon(provider);
+            return Err(error);
         }
         let length = encoder.len();
         Ok((agreement, whole(buffer, length)?))
@@ -107,19 +112,42 @@ impl KeyAgreement {
     /// # Errors
     /// [`SecurityError::InvalidValue`] if the answer is not one to this agreement;
     /// [`SecurityError::SignatureMismatch`] and [`SecurityError::InvalidKey`] if it is not the meter's.
-    pub fn finish(
+    pub fn finish<P: CryptoProvider>(
         self,
-        provider: &dyn PublicKeyProvider,
+        provider: &P,
+        public_keys: &dyn PublicKeyProvider,
         server_key: &PublicKey,
         parties: [SystemTitle; 2],
         answer: Data<'_>,
     ) -> Result<KeyList, SecurityError> {
+        let mut keys = KeyList::new();
+        let derived = self.derive(public_keys, server_key, parties, answer, &mut keys);
+        self.abandon(public_keys);
+        if let Err(error) = derived {
+            keys.iter().for_each(|(_, key)| provider.discard(key));
+            return Err(error);
+        }
+        Ok(keys)
+    }
+
+    /// Gives the agreement up, its answer being lost: a secure element frees the ephemeral private keys.
+    pub fn abandon(self, public_keys: &dyn PublicKeyProvider) {
+        self.ephemeral.iter().for_each(|(_, key)| public_keys.discard(key));
+    }
+
+    fn derive(
+        &self,
+        provider: &dyn PublicKeyProvider,
+        server_key: &PublicKey,
+        parties: [SystemTitle; 2],
+        answer: Data<'_>,
+        keys: &mut KeyList,
+    ) -> Result<(), SecurityError> {
         const WRONG: SecurityError = SecurityError::InvalidValue("answer to key_agreement");
         let Data::Array(entries) = answer else { return Err(WRONG) };
         if entries.len() != self.ephemeral.len() {
             return Err(WRONG);
         }
-        let mut keys = KeyList::new();
         for ((id, ephemeral), entry) in self.ephemeral.iter().zip(entries) {
             let entry = KeyData::from_data(entry).map_err(|_| WRONG)?;
             if entry.key_id != id.id() {
@@ -130,7 +158,7 @@ impl KeyAgreement {
             let key = ephemeral_key(provider, ephemeral, &theirs.key, algorithm, parties)?;
             keys.push((*id, key)).map_err(|_| WRONG)?;
         }
-        Ok(keys)
+        Ok(())
     }
 }
 

@@ -53,7 +53,7 @@ impl<P: CryptoProvider> DedicatedKey<P> {
     /// What the provider says of the key.
     pub fn new(provider: &P, suite: SecuritySuite, key: &SecretKey) -> Result<Self, SecurityError> {
         Ok(Self {
-            key: provider.aead_key(suite, key.expose())?,
+            key: provider.aead_key(suite, key)?,
             send: SendCounter::volatile(),
             window: ReplayWindow::default(),
         })
@@ -104,7 +104,7 @@ impl<P: CryptoProvider, const N: usize> SecurityContext<P, Peers<N>> {
             floor_step: FloorStorage::DEFAULT_STEP,
             authentication_key,
             unicast: KeyState {
-                key: provider.aead_key(suite, encryption_key.expose())?,
+                key: provider.aead_key(suite, encryption_key)?,
                 send: SendCounter::new(id, reserved),
                 windows: PeerWindows::new(),
             },

@@ -119,15 +119,14 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 ring.check_transaction(self.provider, demand.peer, &transaction)?;
             }
             let sender = Sender { originator: demand.peer, transaction: &transaction };
-            let key = self.received_key(&sender, info.as_ref())?;
-            Some(self.provider.aead_key(suite, key.expose())?)
+            Some(self.received_key(&sender, info.as_ref())?.make_ready(suite)?)
         } else {
             None
         };
         let context = &mut *self.context;
         let (key, windows) = match (&one_message_key, class) {
-            (Some(key), _) if is_answer || is_restarting => (key, Windows::None),
-            (Some(key), _) => (key, context.unicast.receiving().1),
+            (Some(key), _) if is_answer || is_restarting => (&key.ready, Windows::None),
+            (Some(key), _) => (&key.ready, context.unicast.receiving().1),
             (None, KeyClass::Broadcast) => {
                 let ring = self.key_ring.as_deref_mut();
                 ring.and_then(KeyRing::broadcast).ok_or(ProtectionError::NoKey)?.receiving()
@@ -170,10 +169,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 None
             }
             KeyClass::Dedicated => return Err(ProtectionError::NotAllowed),
-            _ => {
-                let key = self.sent_key(form, &mut encoder)?;
-                Some(self.provider.aead_key(suite, key.expose())?)
-            }
+            _ => Some(self.sent_key(form, &mut encoder)?.make_ready(suite)?),
         };
         let info = encoder.written();
         let control = SecurityControl::new(suite, form.protection);
@@ -195,7 +191,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let covered = start + 1..start + 1 + header.length();
         let counter = self.counter(store, class)?;
         let key = match &one_message_key {
-            Some(key) => key,
+            Some(key) => &key.ready,
             None => self.shared_key(class)?,
         };
         let (head, content) = buffer.split_at_mut(content_start);

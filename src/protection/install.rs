@@ -54,9 +54,9 @@ impl<P: CryptoProvider> NewKeys<P> {
                 self.broadcast = Some(KeyState::new(provider, suite, key, counters)?);
             }
             KeyId::Authentication => {
-                self.authentication = Some(AuthenticationKey::for_suite(suite, key.expose())?);
+                self.authentication = Some(AuthenticationKey::from_key(suite, key)?);
             }
-            KeyId::Master => self.master = Some(provider.wrap_key(suite, key.expose())?),
+            KeyId::Master => self.master = Some(provider.wrap_key(suite, key)?),
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl<P: CryptoProvider> KeyState<P> {
         counters: CounterId,
     ) -> Result<Self, SecurityError> {
         Ok(Self {
-            key: provider.aead_key(suite, key.expose())?,
+            key: provider.aead_key(suite, key)?,
             send: SendCounter::new(counters, 0),
             windows: PeerWindows::new(),
         })

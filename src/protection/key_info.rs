@@ -14,7 +14,9 @@
 use dlms_axdr::Encoder;
 use dlms_security::agreement::{Algorithm, SignedKey, ephemeral_key, static_key};
 use dlms_security::keys::{MAX_WRAPPED_KEY, unwrap_key, wrap_key};
-use dlms_security::{CryptoProvider, Curve, KeyUsage, PublicKey, SecretKey, SecurityError, SystemTitle};
+use dlms_security::{
+    CryptoProvider, Curve, KeyUsage, PublicKey, SecretKey, SecurityError, SecuritySuite, SystemTitle,
+};
 
 use super::envelope::KeyClass;
 use super::error::ProtectionError;
@@ -51,18 +53,42 @@ pub(super) struct Sender<'s> {
     pub(super) transaction: &'s TransactionId,
 }
 
-impl<P: CryptoProvider> Keys<'_, P> {
+/// A key for one message. Its provider is told when it is not used any more.
+pub(super) struct Passing<'p, P: CryptoProvider> {
+    provider: &'p P,
+    key: SecretKey,
+}
+
+/// The same, ready to use. What was made ready goes first.
+pub(super) struct OneMessageKey<'p, P: CryptoProvider> {
+    pub(super) ready: P::AeadKey,
+    _key: Passing<'p, P>,
+}
+
+impl<'p, P: CryptoProvider> Passing<'p, P> {
+    pub(super) fn make_ready(self, suite: SecuritySuite) -> Result<OneMessageKey<'p, P>, SecurityError> {
+        Ok(OneMessageKey { ready: self.provider.aead_key(suite, &self.key)?, _key: self })
+    }
+}
+
+impl<P: CryptoProvider> Drop for Passing<'_, P> {
+    fn drop(&mut self) {
+        self.provider.discard(&self.key);
+    }
+}
+
+impl<'k, P: CryptoProvider> Keys<'k, P> {
     /// The key for one message that a received key-info leads to.
     pub(super) fn received_key(
         &self,
         sender: &Sender<'_>,
         info: Option<&KeyInfo<'_>>,
-    ) -> Result<SecretKey, ProtectionError> {
+    ) -> Result<Passing<'k, P>, ProtectionError> {
         let (suite, own_title) = (self.context.suite, self.context.own_title);
-        match info {
+        let key = match info {
             Some(KeyInfo::Wrapped { key, .. }) => {
                 let kek = self.key_ring.as_deref().and_then(|ring| ring.kek.as_ref());
-                Ok(unwrap_key(self.provider, suite, kek.ok_or(ProtectionError::NoKey)?, key)?)
+                unwrap_key(self.provider, suite, kek.ok_or(ProtectionError::NoKey)?, key)?
             }
             Some(KeyInfo::Agreed { parameters: ONE_PASS_DIFFIE_HELLMAN, ciphered_data }) => {
                 let (asymmetric, curve) = self.asymmetric()?;
@@ -70,13 +96,18 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 let signer = asymmetric.peer(sender.originator, KeyUsage::DigitalSignature, curve)?;
                 let ephemeral = SignedKey::verified(asymmetric.provider, &signer, None, ciphered_data)?;
                 let parties = [sender.originator, own_title];
-                Ok(ephemeral_key(asymmetric.provider, own_key, &ephemeral.key, Algorithm::Gcm, parties)?)
+                ephemeral_key(asymmetric.provider, own_key, &ephemeral.key, Algorithm::Gcm, parties)?
             }
             Some(KeyInfo::Agreed { .. }) => {
-                self.static_key(sender.originator, sender.originator, own_title, sender.transaction)
+                self.static_key(sender.originator, sender.originator, own_title, sender.transaction)?
             }
-            _ => Err(ProtectionError::NoKey),
-        }
+            _ => return Err(ProtectionError::NoKey),
+        };
+        Ok(self.passing(key))
+    }
+
+    const fn passing(&self, key: SecretKey) -> Passing<'k, P> {
+        Passing { provider: self.provider, key }
     }
 
     /// Makes a key for one message, and writes the key-info that leads the recipient to it.
@@ -84,16 +115,16 @@ impl<P: CryptoProvider> Keys<'_, P> {
         &self,
         form: &Form<'_>,
         encoder: &mut Encoder<'_>,
-    ) -> Result<SecretKey, ProtectionError> {
+    ) -> Result<Passing<'k, P>, ProtectionError> {
         let (suite, own_title) = (self.context.suite, self.context.own_title);
         match form.envelope.key {
             KeyClass::Wrapped => {
                 let kek = self.key_ring.as_deref().and_then(|ring| ring.kek.as_ref());
                 let kek = kek.ok_or(ProtectionError::NoKey)?;
-                let key = SecretKey::generate(self.provider, suite)?;
+                let key = self.passing(self.provider.generate_key(suite)?);
                 let mut wrapped = [0; MAX_WRAPPED_KEY];
                 encoder.octets(&[1, 1, MASTER_KEY])?;
-                encoder.octet_string(wrap_key(self.provider, suite, kek, &key, &mut wrapped)?)?;
+                encoder.octet_string(wrap_key(self.provider, suite, kek, &key.key, &mut wrapped)?)?;
                 Ok(key)
             }
             KeyClass::OnePassDiffieHellman => {
@@ -102,19 +133,23 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 let signing_key = asymmetric.own.key(KeyUsage::DigitalSignature, curve)?;
                 let recipient = asymmetric.peer(form.recipient, KeyUsage::KeyAgreement, curve)?;
                 let (ephemeral, signed) = SignedKey::generate(provider, signing_key, None)?;
+                let parties = [own_title, form.recipient];
+                let key = ephemeral_key(provider, &ephemeral, &recipient, Algorithm::Gcm, parties);
+                provider.discard(&ephemeral);
+                let key = self.passing(key?);
                 encoder.octets(&[1, 2, 1])?;
                 encoder.octets(ONE_PASS_DIFFIE_HELLMAN)?;
                 encoder.length(2 * curve.pair_len())?;
                 encoder.octets(signed.key.octets())?;
                 encoder.octets(signed.signature.octets())?;
-                let parties = [own_title, form.recipient];
-                Ok(ephemeral_key(provider, &ephemeral, &recipient, Algorithm::Gcm, parties)?)
+                Ok(key)
             }
             KeyClass::StaticUnifiedModel => {
                 encoder.octets(&[1, 2, 1])?;
                 encoder.octets(STATIC_UNIFIED_MODEL)?;
                 encoder.length(0)?;
-                self.static_key(form.recipient, own_title, form.recipient, &form.transaction)
+                let key = self.static_key(form.recipient, own_title, form.recipient, &form.transaction)?;
+                Ok(self.passing(key))
             }
             KeyClass::Global | KeyClass::Dedicated | KeyClass::Broadcast => Err(ProtectionError::NoKey),
         }

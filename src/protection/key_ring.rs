@@ -47,7 +47,7 @@ impl<P: CryptoProvider> KeyRing<P> {
         suite: SecuritySuite,
         key: &SecretKey,
     ) -> Result<(), SecurityError> {
-        self.kek = Some(provider.wrap_key(suite, key.expose())?);
+        self.kek = Some(provider.wrap_key(suite, key)?);
         Ok(())
     }
 
@@ -65,7 +65,7 @@ impl<P: CryptoProvider> KeyRing<P> {
         reserved: u32,
     ) -> Result<(), SecurityError> {
         self.broadcast = Some(KeyState {
-            key: provider.aead_key(suite, key.expose())?,
+            key: provider.aead_key(suite, key)?,
             send: SendCounter::new(id, reserved),
             windows: PeerWindows::new(),
         });

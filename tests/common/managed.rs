@@ -156,7 +156,7 @@ impl Managed {
             let unicast = key(KeyId::GlobalUnicast, unicast.expose());
             let unicast = SecretKey::new(suite, &unicast).unwrap();
             let authentication = key(KeyId::Authentication, authentication.expose());
-            let fingerprint = KeyFingerprint::of(&provider, title, &unicast).unwrap();
+            let fingerprint = provider.fingerprint(title, &unicast).unwrap();
             let counters = medium.clone().counter_id(number, &fingerprint).unwrap();
             let mut context = SecurityContext::new(
                 &provider,

@@ -8,7 +8,7 @@ use dlms::xdlms::{Conformance, InitiateRequest};
 use dlms_axdr::Encoder;
 use dlms_security::{
     AeadKey, AuthenticationKey, AuthenticationMechanism, CryptoProvider, InvocationCounter, Protection,
-    Protector, SecurityControl, SecuritySuite, SystemTitle, hls,
+    Protector, SecretKey, SecurityControl, SecuritySuite, SystemTitle, hls,
 };
 
 use crate::common::{CLIENT_TITLE, Link, Provider, keys, provider};
@@ -54,10 +54,10 @@ impl Peer {
             suite,
             title: CLIENT_TITLE,
             protection: Protection::AUTHENTICATED_ENCRYPTED,
-            key: provider.aead_key(suite, key.expose()).unwrap(),
+            key: provider.aead_key(suite, &key).unwrap(),
             authentication_key,
             counter: 0,
-            dedicated: provider.aead_key(suite, &dedicated_octets).unwrap(),
+            dedicated: provider.aead_key(suite, &SecretKey::new(suite, &dedicated_octets).unwrap()).unwrap(),
             dedicated_octets,
             dedicated_counter: 0,
             provider,
@@ -67,7 +67,8 @@ impl Peer {
     /// A dedicated key for the next association.
     pub fn renew_dedicated(&mut self, octet: u8) {
         self.dedicated_octets = vec![octet; self.suite.key_len()];
-        self.dedicated = self.provider.aead_key(self.suite, &self.dedicated_octets).unwrap();
+        let key = SecretKey::new(self.suite, &self.dedicated_octets).unwrap();
+        self.dedicated = self.provider.aead_key(self.suite, &key).unwrap();
         self.dedicated_counter = 0;
     }
 

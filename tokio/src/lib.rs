@@ -7,6 +7,8 @@
 //! * [`ModeE`] and [`answer_sign_on`] open an optical port before HDLC is spoken on it.
 //! * [`Server`] lets many clients at once work on one device.
 //! * [`FileCounterStore`] keeps invocation counters over restarts.
+//! * [`ClientOptions::library`] and [`provider_on`] choose the cryptographic library, [`Client::connect_with`] takes any other
+//!   provider: a hardware security module whose keys are handles, for instance.
 //! * [`Trace`] sees every frame and every APDU.
 #![forbid(unsafe_code)]
 
@@ -35,6 +37,6 @@ pub use link::Link;
 pub use listener::{Listener, ListenerFraming, Received};
 pub use optical::{ModeE, answer_sign_on, sign_on};
 pub use options::{ClientOptions, Endpoint, Framing, Identity, Keys, SerialOptions};
-pub use provider::{OsRandom, Provider, provider};
+pub use provider::{OsRandom, Provider, provider, provider_on};
 pub use server::{Server, ServerFraming, ServerHost, ServerOptions, serve_stream};
 pub use trace::{Direction, Layer, Trace};

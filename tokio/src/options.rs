@@ -8,8 +8,8 @@ use dlms::{KeyPairs, PublicKeys};
 use dlms_hdlc::{ClientAddress, Parameters, PrimaryConfig, ServerAddress};
 use dlms_security::hls::Manufacturer;
 use dlms_security::{
-    AuthenticationKey, CounterId, CounterStore, NoStore, PeerKeys, PublicKeyProvider, SecretKey,
-    SecuritySuite, SystemTitle,
+    AuthenticationKey, CounterId, CounterStore, CryptoLibrary, NoStore, PeerKeys, PublicKeyProvider,
+    SecretKey, SecuritySuite, SystemTitle,
 };
 use dlms_wrapper::WPort;
 
@@ -109,15 +109,23 @@ impl Keys {
         reserved: u32,
         store: impl CounterStore + Send + 'static,
     ) -> Result<Self, Error> {
-        Ok(Self {
-            suite,
-            client_title,
-            encryption_key: SecretKey::new(suite, encryption_key)?,
-            authentication_key: AuthenticationKey::for_suite(suite, authentication_key)?,
-            counter,
-            reserved,
-            store: Box::new(store),
-        })
+        let encryption_key = SecretKey::new(suite, encryption_key)?;
+        let authentication_key = AuthenticationKey::for_suite(suite, authentication_key)?;
+        Ok(Self::of(suite, client_title, encryption_key, authentication_key, counter, reserved, store))
+    }
+
+    /// The same with keys that are there already: handles, for a provider that keeps its keys.
+    pub fn of(
+        suite: SecuritySuite,
+        client_title: SystemTitle,
+        encryption_key: SecretKey,
+        authentication_key: AuthenticationKey,
+        counter: CounterId,
+        reserved: u32,
+        store: impl CounterStore + Send + 'static,
+    ) -> Self {
+        let store = Box::new(store);
+        Self { suite, client_title, encryption_key, authentication_key, counter, reserved, store }
     }
 
     /// Begins no lower than at `counter`: a number that a user gives, or that the meter shows. What is reserved already
@@ -147,15 +155,15 @@ impl Keys {
 
 /// Our own key pairs and whom we trust: for authentication mechanism 7, signatures and agreed keys.
 pub struct Identity {
-    pub(crate) provider: Box<dyn PublicKeyProvider + Send + Sync>,
+    provider: Option<Box<dyn PublicKeyProvider + Send + Sync>>,
     pub(crate) own: KeyPairs,
     pub(crate) peers: Box<dyn PeerKeys + Send + Sync>,
 }
 
 impl Identity {
-    /// Key pairs in software.
+    /// Key pairs in software, for the library of the [`ClientOptions`].
     pub fn new(own: KeyPairs, peers: impl PeerKeys + Send + Sync + 'static) -> Self {
-        Self::with_provider(crate::provider(), own, peers)
+        Self { provider: None, own, peers: Box::new(peers) }
     }
 
     /// Key pairs that another provider knows: a hardware security module, whose private keys are handles.
@@ -164,15 +172,23 @@ impl Identity {
         own: KeyPairs,
         peers: impl PeerKeys + Send + Sync + 'static,
     ) -> Self {
-        Self { provider: Box::new(provider), own, peers: Box::new(peers) }
+        Self { provider: Some(Box::new(provider)), own, peers: Box::new(peers) }
     }
 
-    pub(crate) fn public_keys(&mut self) -> PublicKeys<'_> {
-        PublicKeys {
-            provider: &*self.provider,
+    /// The same with a provider on `library`, unless it has one of its own.
+    pub(crate) fn on(mut self, library: CryptoLibrary) -> Result<Self, Error> {
+        if self.provider.is_none() {
+            self.provider = Some(Box::new(crate::provider_on(library)?));
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn public_keys(&mut self) -> Option<PublicKeys<'_>> {
+        Some(PublicKeys {
+            provider: self.provider.as_deref()?,
             own: std::slice::from_mut(&mut self.own),
             peers: &*self.peers,
-        }
+        })
     }
 }
 
@@ -186,6 +202,8 @@ pub struct ClientOptions {
     pub association: ClientConfig,
     /// The keys, where the association needs some.
     pub keys: Option<Keys>,
+    /// The library that computes, unless a provider is given.
+    pub library: CryptoLibrary,
     /// Our own key pairs and the meter's public keys, where the association needs some.
     pub identity: Option<Identity>,
     /// The method of authentication mechanism 2.
@@ -213,6 +231,7 @@ impl ClientOptions {
             framing,
             association: ClientConfig::public(),
             keys: None,
+            library: CryptoLibrary::default(),
             identity: None,
             manufacturer: None,
             follows_counter: true,
@@ -235,6 +254,13 @@ impl ClientOptions {
     #[must_use]
     pub fn with_keys(mut self, keys: Keys) -> Self {
         self.keys = Some(keys);
+        self
+    }
+
+    /// With the cryptography of this library. One that is not built in is refused when connecting.
+    #[must_use]
+    pub fn with_library(mut self, library: CryptoLibrary) -> Self {
+        self.library = library;
         self
     }
 

@@ -1,6 +1,6 @@
-//! Cryptography in software, with the operating system's random numbers.
+//! Cryptography in software, by the library that a configuration names, with the operating system's random numbers.
 
-use dlms_security::{Random, RustCrypto, SecurityError};
+use dlms_security::{Backend, CryptoLibrary, Random, RustCrypto, SecurityError};
 
 /// The operating system's source of random numbers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,10 +12,18 @@ impl Random for OsRandom {
     }
 }
 
-/// The provider that is used unless another one is given.
-pub type Provider = RustCrypto<OsRandom>;
+/// The provider that is used unless another one is given: either library, chosen when the program starts.
+pub type Provider = Backend<OsRandom>;
 
-/// The provider that is used unless another one is given.
-pub fn provider() -> Provider {
-    RustCrypto::new(OsRandom)
+/// The provider on the library that is used unless another one is named.
+pub const fn provider() -> Provider {
+    Backend::RustCrypto(RustCrypto::new(OsRandom))
+}
+
+/// The provider on this library.
+///
+/// # Errors
+/// [`SecurityError::NotBuiltIn`]: AWS-LC comes with the feature `aws-lc-rs`.
+pub fn provider_on(library: CryptoLibrary) -> Result<Provider, SecurityError> {
+    Backend::new(library, OsRandom)
 }

@@ -1,6 +1,6 @@
 //! No cryptography: for a meter whose associations have none or a password.
 
-use dlms_security::{CryptoProvider, Functions, SecurityError, SecuritySuite};
+use dlms_security::{AdditionalData, CryptoProvider, Functions, SecretKey, SecurityError, SecuritySuite};
 
 const NONE: SecurityError = SecurityError::MechanismUnavailable;
 
@@ -11,11 +11,17 @@ impl CryptoProvider for NoCipher {
     type WrapKey = ();
     const FUNCTIONS: Functions = Functions::empty();
 
-    fn aead_key(&self, _: SecuritySuite, _: &[u8]) -> Result<(), SecurityError> {
+    fn aead_key(&self, _: SecuritySuite, _: &SecretKey) -> Result<(), SecurityError> {
         Err(NONE)
     }
 
-    fn seal(&self, (): &(), _: &[u8; 12], _: &[&[u8]], _: &mut [u8]) -> Result<[u8; 12], SecurityError> {
+    fn seal(
+        &self,
+        (): &(),
+        _: &[u8; 12],
+        _: &AdditionalData<'_>,
+        _: &mut [u8],
+    ) -> Result<[u8; 12], SecurityError> {
         Err(NONE)
     }
 
@@ -23,7 +29,7 @@ impl CryptoProvider for NoCipher {
         &self,
         (): &(),
         _: &[u8; 12],
-        _: &[&[u8]],
+        _: &AdditionalData<'_>,
         _: &mut [u8],
         _: &[u8; 12],
     ) -> Result<(), SecurityError> {
@@ -34,15 +40,15 @@ impl CryptoProvider for NoCipher {
         Err(NONE)
     }
 
-    fn wrap_key(&self, _: SecuritySuite, _: &[u8]) -> Result<(), SecurityError> {
+    fn wrap_key(&self, _: SecuritySuite, _: &SecretKey) -> Result<(), SecurityError> {
         Err(NONE)
     }
 
-    fn wrap<'o>(&self, (): &(), _: &[u8], _: &'o mut [u8]) -> Result<&'o [u8], SecurityError> {
+    fn wrap<'o>(&self, (): &(), _: &SecretKey, _: &'o mut [u8]) -> Result<&'o [u8], SecurityError> {
         Err(NONE)
     }
 
-    fn unwrap<'o>(&self, (): &(), _: &[u8], _: &'o mut [u8]) -> Result<&'o [u8], SecurityError> {
+    fn unwrap(&self, _: SecuritySuite, (): &(), _: &[u8]) -> Result<SecretKey, SecurityError> {
         Err(NONE)
     }
 

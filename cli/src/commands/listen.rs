@@ -75,7 +75,8 @@ pub(crate) async fn run(args: &ListenArgs, json: bool) -> Result<()> {
     };
     // Standard output is for the notifications.
     eprintln!("LISTENING {local}");
-    let mut meters = Meters { keys, contexts: HashMap::new(), provider: dlms_tokio::provider() };
+    let provider = dlms_tokio::provider_on(keys.library)?;
+    let mut meters = Meters { keys, contexts: HashMap::new(), provider };
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 {
         let Some(mut one) = received.recv().await else { break };

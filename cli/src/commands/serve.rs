@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dlms_meters::{Credentials, MeterModel, Options};
 
 use crate::args::{Model, ServeArgs};
+use crate::connection::library;
 use crate::failure::{Failure, Result};
 use crate::output::{self, table::Sheet};
 use crate::parse::address::Address;
@@ -34,7 +35,8 @@ pub(crate) async fn run(args: &ServeArgs, json: bool) -> Result<()> {
         seed: args.seed,
         state: args.state.clone(),
     };
-    let meter = Arc::new(Mutex::new(Meter::new(model, options, args.events)?));
+    let provider = dlms_tokio::provider_on(library(args.crypto.as_deref())?)?;
+    let meter = Arc::new(Mutex::new(Meter::new(model, options, provider, args.events)?));
     let server = simulated::bind(&meter, &address, args.framing).await?;
     output::line(&format!("LISTENING {}", server.local_addr()?))?;
     let ended = tokio::select! {

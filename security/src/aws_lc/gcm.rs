@@ -18,7 +18,7 @@ use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{self, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing, optimization_barrier};
 
-use crate::{SecretKey, SecurityError, secret::tags_equal};
+use crate::{SecurityError, secret::tags_equal};
 
 /// A key of AES-GCM, of AES in counter mode, and the multiples of the hash key.
 pub(super) struct Gcm {
@@ -28,8 +28,8 @@ pub(super) struct Gcm {
 }
 
 impl Gcm {
-    pub(super) fn new(key: &SecretKey) -> Result<Self, SecurityError> {
-        let octets = key.expose();
+    /// `octets` are 16 or 32.
+    pub(super) fn new(octets: &[u8]) -> Result<Self, SecurityError> {
         let (aead, cipher) = match octets.len() {
             16 => (&aead::AES_128_GCM, &cipher::AES_128),
             _ => (&aead::AES_256_GCM, &cipher::AES_256),

@@ -34,9 +34,9 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
         let peer = pairs.peers.public_key(client, usage).filter(|key| key.curve() == curve);
         let peer = peer.ok_or(ActionResult::OtherReason)?;
         let parties = [client, setup.context.own_title()];
-        let mut keys = KeyList::new();
         encoder.array(entries.len()).map_err(too_long)?;
-        for_each_key(parameter, |id, data| {
+        let mut keys = KeyList::new();
+        let agreed = for_each_key(parameter, |id, data| {
             let theirs = SignedKey::verified(pairs.provider, &peer, Some(id), data).map_err(unusable)?;
             let (ephemeral, ours) = SignedKey::generate(pairs.provider, own, Some(id)).map_err(unusable)?;
             let algorithm = match id {
@@ -44,19 +44,19 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
                 _ => Algorithm::Gcm,
             };
             let key = ephemeral_key(pairs.provider, &ephemeral, &theirs.key, algorithm, parties);
+            pairs.provider.discard(&ephemeral);
+            keys.push((id, key.map_err(unusable)?)).map_err(|_| ActionResult::OtherReason)?;
             let mut key_data = heapless::Vec::<u8, { SignedKey::MAX_LENGTH }>::new();
             let whole = key_data.extend_from_slice(ours.key.octets());
             whole
                 .and_then(|()| key_data.extend_from_slice(ours.signature.octets()))
                 .map_err(|_| ActionResult::OtherReason)?;
-            encoder.data(&KeyData { key_id: id.id(), octets: &key_data }).map_err(too_long)?;
-            keys.push((id, key.map_err(unusable)?)).map_err(|_| ActionResult::OtherReason)
-        })?;
+            encoder.data(&KeyData { key_id: id.id(), octets: &key_data }).map_err(too_long)
+        });
         // The answer leaves in one APDU, under the old keys.
-        if setup.room.is_none_or(|room| encoder.len() > room) {
-            return Err(ActionResult::OtherReason);
-        }
-        self.install(setup, &keys)
+        let fits = setup.room.is_some_and(|room| encoder.len() <= room);
+        let agreed = agreed.and(if fits { Ok(()) } else { Err(ActionResult::OtherReason) });
+        self.install(setup, &keys, agreed)
     }
 }
 

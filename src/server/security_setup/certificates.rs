@@ -39,7 +39,10 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
         let pairs = setup.key_pairs.as_mut().ok_or(ActionResult::OtherReason)?;
         let key = pairs.provider.generate(curve).map_err(unusable)?;
         let change = KeyPairChange { usage, slot: KeyPairSlot::Pending, key: Some(&key) };
-        self.store_pairs(setup.number, &[change])?;
+        if let Err(error) = self.store_pairs(setup.number, &[change]) {
+            pairs.provider.discard(&key);
+            return Err(error);
+        }
         pairs.own.set_pending(usage, Some(key));
         Ok(())
     }

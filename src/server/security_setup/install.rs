@@ -5,8 +5,8 @@ use cosem_objects::classes::KeyData;
 use dlms_axdr::{Data, Enum, FromData};
 use dlms_security::keys::unwrap_key;
 use dlms_security::{
-    CounterId, CryptoProvider, KeyFingerprint, KeyId, KeyStore, KeyUsage, NewKey, Protection,
-    RequiredProtection, SecretKey, SecurityError, SetupChange, StorageError, constant_time_eq,
+    CounterId, CryptoProvider, KeyId, KeyStore, KeyUsage, NewKey, Protection, RequiredProtection, SecretKey,
+    SecurityError, SetupChange, StorageError, constant_time_eq,
 };
 use heapless::Vec;
 
@@ -21,6 +21,15 @@ impl<P: CryptoProvider> Setup<'_, P> {
     pub(super) fn expect_confidential(&self) -> Result<(), ActionResult> {
         let is_confidential = self.protection.contains(Protection::AUTHENTICATED_ENCRYPTED);
         if is_confidential && self.room.is_some() { Ok(()) } else { Err(ActionResult::ReadWriteDenied) }
+    }
+
+    /// Whether two keys have one value.
+    fn is_same(&self, one: &SecretKey, other: &SecretKey) -> Result<bool, SecurityError> {
+        if let (Ok(one), Ok(other)) = (one.octets(), other.octets()) {
+            return Ok(constant_time_eq(one, other));
+        }
+        let title = self.context.own_title();
+        Ok(self.provider.fingerprint(title, one)? == self.provider.fingerprint(title, other)?)
     }
 
     /// Whether requests and responses can be signed as a policy demands. One that nobody can meet would shut everyone
@@ -86,25 +95,35 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
         let kek = setup.key_ring.as_deref().and_then(|ring| ring.kek.as_ref());
         let kek = kek.ok_or(ActionResult::OtherReason)?;
         let mut keys = KeyList::new();
-        for_each_key(parameter, |id, wrapped| {
+        let unwrapped = for_each_key(parameter, |id, wrapped| {
             let key = unwrap_key(setup.provider, setup.context.suite(), kek, wrapped);
             keys.push((id, key.map_err(|_| ActionResult::OtherReason)?))
                 .map_err(|_| ActionResult::OtherReason)
-        })?;
-        self.install(setup, &keys)
+        });
+        self.install(setup, &keys, unwrapped)
     }
 
-    /// Stores new keys and makes them ready.
+    /// Stores new keys and makes them ready, if they were `gathered` without a fault; otherwise they are discarded.
     pub(super) fn install(
         &mut self,
         setup: &Setup<'_, P>,
         keys: &[(KeyId, SecretKey)],
+        gathered: Result<(), ActionResult>,
     ) -> Result<(), ActionResult> {
-        let is_twice = |place: usize, key: &SecretKey| {
-            keys.iter().skip(place + 1).any(|(_, other)| constant_time_eq(key.expose(), other.expose()))
-        };
-        if keys.iter().enumerate().any(|(place, (_, key))| is_twice(place, key)) {
-            return Err(ActionResult::OtherReason);
+        let installed = gathered.and_then(|()| self.install_all(setup, keys));
+        if installed.is_err() {
+            keys.iter().for_each(|(_, key)| setup.provider.discard(key));
+        }
+        installed
+    }
+
+    fn install_all(&mut self, setup: &Setup<'_, P>, keys: &[(KeyId, SecretKey)]) -> Result<(), ActionResult> {
+        for (place, (_, key)) in keys.iter().enumerate() {
+            for (_, other) in keys.iter().skip(place + 1) {
+                if setup.is_same(key, other).map_err(unusable)? {
+                    return Err(ActionResult::OtherReason);
+                }
+            }
         }
         let (context, provider) = (&*setup.context, setup.provider);
         let ring = setup.key_ring.as_deref();
@@ -120,7 +139,7 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
                 return Err(ActionResult::OtherReason);
             }
             if id.has_counters() {
-                let fingerprint = KeyFingerprint::of(provider, context.own_title(), key).map_err(unusable)?;
+                let fingerprint = provider.fingerprint(context.own_title(), key).map_err(unusable)?;
                 let found = self.store.counter_id(setup.number, &fingerprint).map_err(failed)?;
                 counters = Some((fingerprint, found));
                 let role = if *id == KeyId::GlobalUnicast { &mut unicast } else { &mut broadcast };

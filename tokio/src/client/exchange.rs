@@ -79,7 +79,7 @@ impl<P: CryptoProvider> Client<P> {
                 counters: &mut *self.counters,
                 security: self.security.as_mut().map(|context| context as _),
                 key_ring: None,
-                public_keys: self.identity.as_mut().map(Identity::public_keys),
+                public_keys: self.identity.as_mut().and_then(Identity::public_keys),
                 manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
                 now: self.link.clock().now(),
             };
@@ -123,7 +123,7 @@ impl<P: CryptoProvider> Client<P> {
                     counters: &mut *self.counters,
                     security: self.security.as_mut().map(|context| context as _),
                     key_ring: None,
-                    public_keys: self.identity.as_mut().map(Identity::public_keys),
+                    public_keys: self.identity.as_mut().and_then(Identity::public_keys),
                     manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
                     now: clock.now(),
                 };
@@ -208,7 +208,7 @@ impl<P: CryptoProvider> Client<P> {
                 counters: &mut *self.counters,
                 security: self.security.as_mut().map(|context| context as _),
                 key_ring: None,
-                public_keys: self.identity.as_mut().map(Identity::public_keys),
+                public_keys: self.identity.as_mut().and_then(Identity::public_keys),
                 manufacturer: None,
                 now: until,
             };

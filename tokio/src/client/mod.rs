@@ -77,12 +77,13 @@ impl Client<Provider> {
     /// # Errors
     /// There is no connection, or no association; [`Error::kind`] tells.
     pub async fn connect(options: ClientOptions) -> Result<Self, Error> {
-        Self::connect_with(crate::provider(), options).await
+        Self::connect_with(crate::provider_on(options.library)?, options).await
     }
 }
 
 impl<P: CryptoProvider> Client<P> {
-    /// The same with another provider of cryptography, a secure element for instance.
+    /// The same with another provider of cryptography: a hardware security module, whose keys [`Keys::of`](crate::Keys::of)
+    /// and [`Identity::with_provider`](crate::Identity::with_provider) take as handles.
     ///
     /// # Errors
     /// As [`Client::connect`].
@@ -107,6 +108,7 @@ impl<P: CryptoProvider> Client<P> {
                 (Some(context), keys.store)
             }
         };
+        let identity = options.identity.take().map(|identity| identity.on(options.library)).transpose()?;
         let link = Link::open(&mut options).await?;
         let engine = Engine::new(options.association.clone(), vec![0; options.max_request]);
         let mut client = Self {
@@ -116,7 +118,7 @@ impl<P: CryptoProvider> Client<P> {
             unhinted: security.as_ref().map_or(0, |security| security.upcoming_counter().value()),
             security,
             counters,
-            identity: options.identity,
+            identity,
             manufacturer: options.manufacturer,
             out: vec![0; usize::from(u16::MAX) + Engine::<P, Vec<u8>>::TRANSMIT_OVERHEAD],
             value: Vec::new(),
