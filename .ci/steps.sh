@@ -16,12 +16,14 @@ step() {
 
 # The targets that the build without an allocator is for.
 embedded_targets=(thumbv7em-none-eabihf thumbv6m-none-eabi)
+# The target of the meter that runs in the emulator.
+emulated_target=thumbv7m-none-eabi
 
 embedded_toolchain() {
     local installed target
     command -v rustup >/dev/null || return 0
     installed=$(rustup target list --installed)
-    for target in "${embedded_targets[@]}"; do
+    for target in "${embedded_targets[@]}" "$emulated_target"; do
         grep -qx "$target" <<<"$installed" || rustup target add "$target" || return
     done
 }

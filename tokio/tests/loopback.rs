@@ -33,7 +33,8 @@ use dlms_tokio::{
     provider, serve_stream,
 };
 use dlms_tokio::{ModeE, answer_sign_on};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_serial::{SerialPort, SerialStream};
 
 const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
@@ -389,6 +390,32 @@ async fn over_hdlc() {
     let endpoint = serve(&meter, hdlc_server()).await;
     use_meter(Client::connect(public(endpoint.clone(), hdlc_client(16))).await.unwrap(), 100).await;
     use_meter(Client::connect(secure(endpoint, hdlc_client(1), 0)).await.unwrap(), 100).await;
+}
+
+/// A line that brings one octet at a time, as serial lines and their gateways do.
+#[tokio::test]
+async fn over_hdlc_octet_by_octet() {
+    let meter = meter(100);
+    let Endpoint::Tcp(server) = serve(&meter, hdlc_server()).await else { panic!("the endpoint") };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::Tcp(listener.local_addr().unwrap().to_string());
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        client.set_nodelay(true).unwrap();
+        let mut server = TcpStream::connect(server).await.unwrap();
+        let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+            (client.split(), server.split());
+        let back = async {
+            while let Ok(octet) = from_server.read_u8().await {
+                to_client.write_u8(octet).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let _ = tokio::join!(tokio::io::copy(&mut from_client, &mut to_server), back);
+    });
+    let begin = std::time::Instant::now();
+    use_meter(Client::connect(public(endpoint, hdlc_client(16))).await.unwrap(), 100).await;
+    assert!(begin.elapsed() < Duration::from_secs(5), "the link waited for something");
 }
 
 /// An optical port: the reader signs on at 300 bit/s, both change the rate, and HDLC follows.

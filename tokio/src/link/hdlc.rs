@@ -35,6 +35,8 @@ enum Outcome {
     /// An APDU is in the receive buffer.
     Apdu,
     Idle,
+    /// A frame that means nothing by itself; it may want an answer.
+    Frame,
 }
 
 impl HdlcLink {
@@ -105,7 +107,7 @@ impl HdlcLink {
             match self.run(apdu, clock, trace).await? {
                 Outcome::Apdu => return Ok(()),
                 Outcome::Disconnected => return Err(Error::Closed),
-                Outcome::Connected | Outcome::Idle => {}
+                Outcome::Connected | Outcome::Idle | Outcome::Frame => {}
             }
         }
     }
@@ -126,11 +128,10 @@ impl HdlcLink {
     async fn run(&mut self, apdu: &mut Vec<u8>, clock: Clock, trace: &mut Tracer) -> Result<Outcome, Error> {
         loop {
             self.transmit(clock, trace).await?;
-            if let Some(outcome) = self.take_frames(apdu, clock, trace)? {
-                return Ok(outcome);
-            }
-            if !self.input.unread().is_empty() {
-                continue;
+            match self.take_frame(apdu, clock, trace)? {
+                Some(Outcome::Frame) => continue,
+                Some(outcome) => return Ok(outcome),
+                None => {}
             }
             let deadline = earlier(self.primary.poll_timeout(), self.deframer.poll_timeout());
             let filled = match deadline {
@@ -171,8 +172,8 @@ impl HdlcLink {
         }
     }
 
-    /// Takes the frames that were read, up to one that means something or that wants an answer.
-    fn take_frames(
+    /// Takes the next frame out of what was read.
+    fn take_frame(
         &mut self,
         apdu: &mut Vec<u8>,
         clock: Clock,
@@ -186,9 +187,10 @@ impl HdlcLink {
         let mut result = None;
         if let Some(frame) = frame {
             trace_frame(trace, &frame);
-            if let Some(event) = self.primary.handle_frame(now, &frame) {
-                result = outcome(event, apdu)?;
-            }
+            result = match self.primary.handle_frame(now, &frame) {
+                Some(event) => outcome(event, apdu)?,
+                None => Some(Outcome::Frame),
+            };
         }
         self.input.consume(consumed);
         Ok(result)

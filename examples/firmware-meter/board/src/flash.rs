@@ -1,0 +1,102 @@
+//! The data flash: serial NOR, 3 MiB in sectors of 4 KiB. The emulator keeps it in the file `flash.bin`, so that a reset
+//! and a cut of the power leave it as it is.
+
+use cortex_m_semihosting::syscall;
+use embedded_storage::nor_flash::{
+    ErrorType, MultiwriteNorFlash, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read,
+    check_write,
+};
+
+const FILE: &core::ffi::CStr = c"flash.bin";
+const UPDATE: usize = 3;
+const CREATE: usize = 7;
+const CAPACITY: usize = 0x30_0000;
+const SECTOR: usize = 4096;
+/// The unit of writing.
+const UNIT: usize = 4;
+
+/// The data flash. Every copy of it is the same flash.
+#[derive(Clone, Copy, Debug)]
+pub struct Flash {
+    file: usize,
+}
+
+impl Flash {
+    /// The flash; a new one is blank.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open() -> Result<Self, NorFlashErrorKind> {
+        if let Some(file) = open(UPDATE) {
+            return Ok(Self { file });
+        }
+        let mut flash = Self { file: open(CREATE).ok_or(NorFlashErrorKind::Other)? };
+        flash.erase(0, CAPACITY as u32)?;
+        Ok(flash)
+    }
+
+    fn seek(self, offset: u32) -> Result<(), NorFlashErrorKind> {
+        // SAFETY: the host's file; no memory is touched.
+        let failed = unsafe { syscall!(SEEK, self.file, offset) };
+        if failed == 0 { Ok(()) } else { Err(NorFlashErrorKind::Other) }
+    }
+
+    fn put(self, offset: u32, octets: &[u8]) -> Result<(), NorFlashErrorKind> {
+        self.seek(offset)?;
+        // SAFETY: the host reads as many octets as there are.
+        let missing = unsafe { syscall!(WRITE, self.file, octets.as_ptr(), octets.len()) };
+        if missing == 0 { Ok(()) } else { Err(NorFlashErrorKind::Other) }
+    }
+}
+
+fn open(mode: usize) -> Option<usize> {
+    // SAFETY: the name and its length.
+    let file = unsafe { syscall!(OPEN, FILE.as_ptr(), mode, FILE.to_bytes().len()) };
+    (file as isize >= 0).then_some(file)
+}
+
+impl ErrorType for Flash {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, octets: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        check_read(self, offset, octets.len())?;
+        self.seek(offset)?;
+        // SAFETY: the host writes as many octets as there is room for.
+        let missing = unsafe { syscall!(READ, self.file, octets.as_mut_ptr(), octets.len()) };
+        if missing == 0 { Ok(()) } else { Err(NorFlashErrorKind::Other) }
+    }
+
+    fn capacity(&self) -> usize {
+        CAPACITY
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = UNIT;
+    const ERASE_SIZE: usize = SECTOR;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        check_erase(self, from, to)?;
+        const BLANK: [u8; 256] = [0xFF; 256];
+        (from..to).step_by(BLANK.len()).try_for_each(|offset| self.put(offset, &BLANK))
+    }
+
+    /// Writing only clears bits, as on the chip.
+    fn write(&mut self, offset: u32, octets: &[u8]) -> Result<(), NorFlashErrorKind> {
+        check_write(self, offset, octets.len())?;
+        for (at, piece) in (offset..).step_by(64).zip(octets.chunks(64)) {
+            let mut stored = [0; 64];
+            let stored = stored.get_mut(..piece.len()).unwrap_or_default();
+            self.read(at, stored)?;
+            stored.iter_mut().zip(piece).for_each(|(old, new)| *old &= new);
+            self.put(at, stored)?;
+        }
+        Ok(())
+    }
+}
+
+impl MultiwriteNorFlash for Flash {}

@@ -1,0 +1,68 @@
+//! A line and the server on it.
+
+use board::{Timer, Uart};
+use dlms::hdlc::{Parameters, SecondaryConfig, ServerAddress};
+use dlms::server::{Event, HdlcServer, Host};
+
+use crate::associations::LONGEST_APDU;
+use crate::keys::Provider;
+
+/// The longest APDU with its protection.
+const BUFFER: usize = LONGEST_APDU as usize + 48;
+/// The longest information field of a frame, and what is around it.
+const INFORMATION: u16 = 256;
+const FRAME: usize = INFORMATION as usize + 32;
+/// Clients at once on one line.
+const LINKS: usize = 2;
+
+/// A line with HDLC on it.
+pub struct Port {
+    uart: Uart,
+    server: HdlcServer<Provider, [u8; BUFFER], LINKS>,
+}
+
+impl Port {
+    /// A line that waits for a client.
+    pub fn new(uart: Uart, address: ServerAddress) -> Self {
+        uart.start(115_200);
+        let limits = Parameters {
+            max_information_transmit: INFORMATION,
+            max_information_receive: INFORMATION,
+            ..Parameters::default()
+        };
+        let config = SecondaryConfig { limits, ..SecondaryConfig::new(address) };
+        Self { uart, server: HdlcServer::new(config, || [0; BUFFER]) }
+    }
+
+    /// Serves what has come; `false` if nothing has.
+    pub fn serve(&mut self, timer: &mut Timer, host: &mut Host<'_, Provider>) -> bool {
+        let mut octets = [0; 64];
+        let mut input = self.uart.receive(&mut octets);
+        let is_input = !input.is_empty();
+        while self.server.handle_input(timer.now(), &mut input, host) {
+            self.send(timer);
+        }
+        self.server.handle_timeout(timer.now());
+        self.send(timer);
+        while let Some(event) = self.server.poll_event() {
+            log(event);
+        }
+        is_input
+    }
+
+    fn send(&mut self, timer: &mut Timer) {
+        let mut frame = [0; FRAME];
+        while let Some(length) = self.server.poll_transmit(timer.now(), &mut frame) {
+            self.uart.send(frame.get(..length).unwrap_or(&[]));
+        }
+    }
+}
+
+fn log(event: Event) {
+    match event {
+        Event::Associated { association } => board::log(format_args!("association {}", association.0)),
+        Event::Released { association } => board::log(format_args!("released {}", association.0)),
+        Event::Refused { .. } => board::log(format_args!("refused")),
+        _ => {}
+    }
+}
