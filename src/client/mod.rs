@@ -34,6 +34,7 @@ mod reassembly;
 mod request;
 mod response;
 mod results;
+pub mod rotation;
 pub mod security_setup;
 mod session;
 

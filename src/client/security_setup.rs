@@ -12,6 +12,7 @@
 //! ```
 //!
 //! If the answer is lost the meter has the old keys or the new ones, never a mixture: both are to be tried.
+//! [`rotation`](super::rotation) does all of it, and finishes what was interrupted.
 
 use cosem_objects::classes::KeyData;
 use dlms_axdr::{BufferFull, Data, Encoder, FromData};
