@@ -1,7 +1,6 @@
 //! A load profile as a client sees it: its columns, which part of it is asked for, its rows.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
 use cosem_objects::classes::{ProfileGeneric, SortMethod};
 use cosem_objects::rows::{Layout, RowCompletion};
@@ -326,14 +325,13 @@ impl Column {
     /// Adds the text of a cell.
     pub(crate) fn write_cell(&self, text: &mut String, cell: Data<'_>, iso: bool) {
         let scaler_unit = self.scaler_unit.unwrap_or(ScalerUnit::NONE);
-        let bare = ScalerUnit { unit: cosem_objects::Unit::NoUnit, ..scaler_unit };
-        match (cell, bare.apply(cell)) {
+        match (cell, scaler_unit.apply(cell)) {
             (Data::DateTime(time), _) => write_time(text, time, iso),
             (_, Some(scaled))
                 if self.scaler_unit.is_some() || matches!(scaled.number, Number::Integer(_)) =>
             {
                 // Writing to a String does not fail.
-                let _ = write!(text, "{scaled}");
+                let _ = scaled.write_number(text);
             }
             (other, _) => text.push_str(&tree::cell(other)),
         }
@@ -369,11 +367,11 @@ fn any_time_text(time: DateTime, iso: bool) -> String {
     }
 }
 
-/// Adds the text after ISO 8601 of a time without open fields and hundredths, as nearly every row has one; nothing for
+/// Adds the text after ISO 8601 of a time without open fields but the hundredths, as nearly every row has one; nothing for
 /// others.
 fn write_plain_iso(text: &mut String, time: DateTime) -> Option<()> {
     let [high, low, month @ 1..=12, day @ 1..=31, _] = time.date().0 else { return None };
-    let [hour @ 0..=23, minute @ 0..=59, second @ 0..=59, 0] = time.time().0 else { return None };
+    let [hour @ 0..=23, minute @ 0..=59, second @ 0..=59, 0 | 0xFF] = time.time().0 else { return None };
     let year @ 1000..=9999 = u16::from_be_bytes([high, low]) else { return None };
     // The deviation is what must be added to get UTC; an offset is the opposite.
     let offset = -time.deviation()?;

@@ -95,15 +95,23 @@ impl ScaledValue {
     pub const fn unit(&self) -> Unit {
         self.scaler_unit.unit
     }
+
+    /// Writes the value with its decimals, without the unit: what a column of many of them needs.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_number(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self.number {
+            Number::Integer(value) => write_decimal(out, value, self.scaler_unit.scaler),
+            Number::Float(_) => write!(out, "{}", self.as_f64()),
+        }
+    }
 }
 
 /// The value with its decimals, then the unit's symbol.
 impl fmt::Display for ScaledValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.number {
-            Number::Integer(value) => write_decimal(f, value, self.scaler_unit.scaler)?,
-            Number::Float(_) => write!(f, "{}", self.as_f64())?,
-        }
+        self.write_number(f)?;
         match self.scaler_unit.unit.symbol() {
             "" => Ok(()),
             symbol => write!(f, " {symbol}"),
@@ -116,7 +124,7 @@ const DIGITS: usize = 39;
 
 /// `value` × 10^`scaler` in decimal notation, exact. A profile has many of them: the digits are made here, which is several
 /// times faster than by way of the formatting machinery.
-fn write_decimal(f: &mut fmt::Formatter<'_>, value: i128, scaler: i8) -> fmt::Result {
+fn write_decimal(f: &mut impl fmt::Write, value: i128, scaler: i8) -> fmt::Result {
     let mut buffer = [b'0'; DIGITS];
     let digits = digits(value.unsigned_abs(), &mut buffer);
     if value < 0 {
