@@ -13,8 +13,8 @@ use cosem_objects::classes::ProfileGeneric;
 use cosem_objects::{AccessSelector, EntryDescriptor};
 use dlms::SecurityContext;
 use dlms::client::{
-    ActionItem, Client, ClientConfig, ClientError, DedicatedKeyChoice, Environment, Event, SetItem,
-    get_results,
+    AccessItem, AccessOptions, ActionItem, Client, ClientConfig, ClientError, DedicatedKeyChoice,
+    Environment, Event, SetItem, get_results,
 };
 use dlms::server::AssociationConfig;
 use dlms::xdlms::{
@@ -204,6 +204,22 @@ fn use_everything(pair: &mut Pair) {
     let items = [ActionItem::new(reset, &0i8), ActionItem { method: none, parameter: None }];
     let answer = pair.request(|client, env, out| client.action_with_list(env, &items, out)).unwrap();
     assert!(answer.text.starts_with("ActionListDone"), "{}", answer.text);
+    // A mixed list: what it travels in follows from the service.
+    let items = [
+        AccessItem::Set(SetItem::new(long, &Data::OctetString(&[1, 2]))),
+        AccessItem::Get(long.into()),
+        AccessItem::Action(ActionItem::new(reset, &0i8)),
+        AccessItem::Get(attribute(3, ENERGY, 9).into()),
+    ];
+    let options = AccessOptions::default();
+    let answer = pair.request(|client, env, out| client.access(env, &items, options, out)).unwrap();
+    assert!(answer.text.starts_with("AccessDone"), "{}", answer.text);
+    assert!(answer.text.contains("OctetString([1, 2])"), "{}", answer.text);
+    assert!(
+        answer.text.contains("[Set(Success), Get(Success), Action(Success), Get(ReadWriteDenied)]"),
+        "{}",
+        answer.text
+    );
     // The whole profile, and some of it.
     let buffer = AttributeDescriptor::from(ProfileGeneric::BUFFER.of(PROFILE));
     let answer = pair.get(buffer.into());

@@ -779,7 +779,7 @@ const LONG: [&str; 5] = [
     "C304C100030100010800FF01 00 00000001 01 0F",
 ];
 
-const REQUESTS: [&str; 22] = [
+const REQUESTS: [&str; 23] = [
     GET,
     SET,
     RESET,
@@ -802,6 +802,7 @@ const REQUESTS: [&str; 22] = [
     "C305C102 00030100010800FF01 00030100020800FF01 01 00000001 05 02 0F00 0F00",
     "C306C1010000000201 00",
     "C301C1000F0000280000FF010109 11 10 00000000 000102030405060708090A0B",
+    "D97000000100 03 0100030100010800FF02 0200010000800000FF02 0300030100010800FF01 03 00 0901AA 0F00",
 ];
 
 #[derive(Clone, Debug)]
@@ -967,6 +968,7 @@ proptest! {
                 Octets::Request { index, form, damage } => {
                     let plain = unhex(REQUESTS[*index]);
                     let request = match plain[0] {
+                        0xD9 if is_ciphered => peer.seal(Form::GeneralGlo, &plain),
                         0xC0.. if is_ciphered => peer.seal(*form, &plain),
                         0x60 if is_ciphered => peer.aarq(NONE, true, 0),
                         0x62 if is_ciphered => peer.rlrq(),

@@ -9,7 +9,10 @@ use cosem_objects::{
     AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit,
     Unit,
 };
-use dlms::client::{ActionItem, Client, ClientConfig, DedicatedKeyChoice, Environment, Event, SetItem};
+use dlms::client::{
+    AccessItem, AccessOptions, ActionItem, Client, ClientConfig, DedicatedKeyChoice, Environment, Event,
+    SetItem,
+};
 use dlms::server::{self, AssociationConfig, Host, Session};
 use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
 use dlms::{Accepted, KeyClass, KeyPairs, PublicKeys, SecurityContext};
@@ -95,6 +98,7 @@ struct Tally {
     octets: usize,
     set: usize,
     invoked: usize,
+    accessed: usize,
     released: bool,
     violation: Option<server::Event>,
 }
@@ -176,6 +180,10 @@ impl Bench<'_> {
                 Some(Event::SetDone(result)) => self.tally.set += usize::from(result.code() == 0),
                 Some(Event::ActionDone { result, .. }) => {
                     self.tally.invoked += usize::from(result.code() == 0)
+                }
+                Some(Event::AccessDone(response)) => {
+                    self.tally.accessed +=
+                        response.specifications.iter().filter(|result| result.is_success()).count();
                 }
                 Some(Event::Released { authenticated, .. }) => self.tally.released = authenticated,
                 _ => {}
@@ -280,6 +288,13 @@ fn whole_life(bench: &mut Bench<'_>) {
         bench.request(|client, env, out| client.get(env, target.into(), out));
         let reset = MethodDescriptor::new(3, ENERGY, 1);
         bench.request(|client, env, out| client.action(env, ActionItem::new(reset, &0i8), out));
+        let items = [
+            AccessItem::Action(ActionItem::new(reset, &0i8)),
+            AccessItem::Get(AttributeDescriptor::new(3, ENERGY, 2).into()),
+            AccessItem::Set(SetItem::new(target, &Data::OctetString(&[1]))),
+        ];
+        let options = AccessOptions::default();
+        bench.request(|client, env, out| client.access(env, &items, options, out));
         bench.request(|client, env, out| client.release(env, out));
     });
 }
@@ -304,13 +319,18 @@ fn a_signed_association_needs_no_allocator() {
                 policy,
                 general_ciphering: Some(key),
                 max_receive_pdu_size: 800,
+                conformance: Conformance::LOGICAL_NAME,
                 ..ClientConfig::hls_gmac()
             };
             let mut bench = bench(&provider, suite, association, client);
             whole_life(&mut bench);
             let tally = &bench.tally;
             assert!(tally.associated && tally.released, "{suite:?} {key:?} {tally:?}");
-            assert_eq!((tally.values, tally.set, tally.invoked), (4, 1, 1), "{suite:?} {key:?} {tally:?}");
+            assert_eq!(
+                (tally.values, tally.set, tally.invoked, tally.accessed),
+                (4, 1, 1, 3),
+                "{suite:?} {key:?} {tally:?}"
+            );
         }
     }
 }
@@ -321,6 +341,7 @@ fn a_ciphered_association_needs_no_allocator() {
         let provider: Provider = RustCrypto::new(random);
         let client = ClientConfig {
             max_receive_pdu_size: 200,
+            conformance: Conformance::LOGICAL_NAME,
             dedicated_key: DedicatedKeyChoice::Random,
             ..ClientConfig::hls_gmac()
         };
@@ -328,7 +349,7 @@ fn a_ciphered_association_needs_no_allocator() {
         whole_life(&mut bench);
         let tally = &bench.tally;
         assert!(tally.associated && tally.released, "{tally:?}");
-        assert_eq!((tally.values, tally.set, tally.invoked), (4, 1, 1));
+        assert_eq!((tally.values, tally.set, tally.invoked, tally.accessed), (4, 1, 1, 3));
         assert_eq!(tally.octets, 5 + (2 + ROWS * ROW) + 2 + 304);
         assert!(tally.pieces > 6, "in blocks");
     }

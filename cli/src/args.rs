@@ -95,6 +95,9 @@ pub(crate) struct ReadArgs {
     /// Attributes, as in 3:1-0:1.8.0*255:2
     #[arg(required = true, value_name = "CLASS:OBIS:ATTR")]
     pub(crate) attributes: Vec<Reference>,
+    /// Read with ACCESS, where the meter has that service
+    #[arg(long)]
+    pub(crate) access: bool,
     #[command(flatten)]
     pub(crate) connection: ConnectionOptions,
 }

@@ -292,6 +292,8 @@ pub(crate) struct Target {
     pub(crate) library: CryptoLibrary,
     pub(crate) timeout: Duration,
     pub(crate) retries: u8,
+    /// Whether the service ACCESS is proposed, to read with.
+    pub(crate) proposes_access: bool,
     pub(crate) trace: bool,
 }
 
@@ -481,6 +483,7 @@ impl ConnectionOptions {
             return Err(Failure::usage("--timeout is above 0 and not above 86400 seconds"));
         }
         Ok(Target {
+            proposes_access: false,
             address,
             framing,
             client: self.client.unwrap_or(16),

@@ -4,7 +4,9 @@ use cosem_objects::{ActionResult, AttributeReference, DataAccessResult, MethodRe
 use dlms::KeyPairs;
 use dlms::acse::{AssociateResult, Diagnostic, UserDiagnostic};
 use dlms::client::{ClientConfig, ClientError, DedicatedKeyChoice, Refusal};
-use dlms::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection, ExceptionResponse, ServiceError};
+use dlms::xdlms::{
+    AttributeDescriptor, AttributeDescriptorWithSelection, Conformance, ExceptionResponse, ServiceError,
+};
 use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
@@ -13,7 +15,8 @@ use dlms_security::{
 };
 use dlms_tokio::iec62056_21::BaudRate;
 use dlms_tokio::{
-    Client, ClientOptions, Endpoint, Error, ErrorKind, FileCounterStore, Identity, ModeE, SerialOptions,
+    AccessItem, AccessOptions, Accessed, Client, ClientOptions, Endpoint, Error, ErrorKind, FileCounterStore,
+    Identity, ModeE, SerialOptions,
 };
 
 use crate::args::Framing;
@@ -29,6 +32,9 @@ const PHYSICAL: u16 = 1;
 const COUNTER_OBJECT: LogicalName = LogicalName::new(0, 0, 43, 1, 0, 255);
 /// The highest counter that is believed without proof.
 const HIGHEST_HINT: u32 = 0xF000_0000;
+
+/// How many attributes one ACCESS reads.
+const ACCESS_ITEMS: usize = 16;
 
 /// What reading one attribute came to.
 pub(crate) type Access = std::result::Result<OwnedData, DataAccessResult>;
@@ -59,12 +65,40 @@ impl Session {
         }
     }
 
-    /// One result for each attribute; with-list where the meter can.
+    /// One result for each attribute; with ACCESS where that was agreed on, else with-list where the meter can.
     pub(crate) async fn get_all(&mut self, attributes: &[AttributeReference]) -> Result<Vec<Access>> {
         let descriptors: Vec<AttributeDescriptorWithSelection<'_>> =
             attributes.iter().map(|&attribute| AttributeDescriptor::from(attribute).into()).collect();
+        let agreed = self.client.agreement().map(|agreement| agreement.conformance).unwrap_or_default();
+        if agreed.contains(Conformance::ACCESS) {
+            return self.access_all(attributes, &descriptors).await;
+        }
         let values = self.client.get_list(&descriptors).await.map_err(|error| failure(&error))?;
         Ok(values.into_iter().map(|value| value.map(|value| value.to_owned_data())).collect())
+    }
+
+    async fn access_all(
+        &mut self,
+        attributes: &[AttributeReference],
+        descriptors: &[AttributeDescriptorWithSelection<'_>],
+    ) -> Result<Vec<Access>> {
+        let mut values = Vec::with_capacity(descriptors.len());
+        for items in descriptors.chunks(ACCESS_ITEMS) {
+            let items: Vec<_> = items.iter().copied().map(AccessItem::Get).collect();
+            let results = self.client.access(&items, AccessOptions::default()).await;
+            for result in results.map_err(|error| failure(&error))? {
+                let value = match (result, attributes.get(values.len())) {
+                    // The service has no blocks: what is too long for it is read by itself.
+                    (Accessed::Get(Err(DataAccessResult::DataBlockUnavailable)), Some(&attribute)) => {
+                        self.get(attribute).await?
+                    }
+                    (Accessed::Get(result), _) => result.map(|value| value.to_owned_data()),
+                    _ => Err(DataAccessResult::OtherReason),
+                };
+                values.push(value);
+            }
+        }
+        Ok(values)
     }
 
     pub(crate) async fn set(
@@ -192,6 +226,11 @@ fn association(target: &Target) -> ClientConfig {
         server_title: target.server_title,
         dedicated_key: dedicated.map_or(DedicatedKeyChoice::None, DedicatedKeyChoice::Stated),
         max_receive_pdu_size: target.max_pdu.unwrap_or(base.max_receive_pdu_size),
+        conformance: match target.proposes_access {
+            // It has no service-specific ciphered form.
+            true => base.conformance | Conformance::ACCESS | Conformance::GENERAL_PROTECTION,
+            false => base.conformance,
+        },
         response_timeout: target.timeout,
         ..base
     }

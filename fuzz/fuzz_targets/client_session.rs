@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use dlms::client::{ActionItem, Client, ClientConfig, Environment, SetItem};
+use dlms::client::{AccessItem, AccessOptions, ActionItem, Client, ClientConfig, Environment, SetItem};
 use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
 use dlms::{Carrier, Envelope, HEADROOM, SecurityContext, TAILROOM};
 use dlms_axdr::Data;
@@ -29,7 +29,7 @@ const NAME: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
 const AARE: [u8; 43] = [
     0x61, 0x29, 0xA1, 0x09, 0x06, 0x07, 0x60, 0x85, 0x74, 0x05, 0x08, 0x01, 0x01, 0xA2, 0x03, 0x02, 0x01, 0x00, 0xA3,
     0x05, 0xA1, 0x03, 0x02, 0x01, 0x00, 0xBE, 0x10, 0x04, 0x0E, 0x08, 0x00, 0x06, 0x5F, 0x1F, 0x04, 0x00, 0x60, 0xFE,
-    0x9F, 0x00, 0x40, 0x00, 0x07,
+    0xDF, 0x00, 0x40, 0x00, 0x07,
 ];
 
 fn random(out: &mut [u8]) -> Result<(), SecurityError> {
@@ -85,6 +85,11 @@ fuzz_target!(|input: &[u8]| {
             (6, false) => client.action(&mut env, ActionItem::new(method, value), &mut out),
             (6, true) => client.action_with_list(&mut env, &[ActionItem::new(method, value)], &mut out),
             (8, _) => client.release(&mut env, &mut out),
+            (10, _) => {
+                let items = [AccessItem::Get(attribute.into()), AccessItem::Action(ActionItem::new(method, &1u8))];
+                let options = AccessOptions { break_on_error: list, ..AccessOptions::default() };
+                client.access(&mut env, &items, options, &mut out)
+            }
             _ => Ok(0..0),
         };
         sent.expect("a request that can be made");

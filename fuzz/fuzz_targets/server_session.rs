@@ -19,7 +19,7 @@ use dlms_security::{AuthenticationMechanism, Protection, SecuritySuite};
 use libfuzzer_sys::fuzz_target;
 use peer::{Form, Peer};
 
-const AARQ: &str = "601DA109060760857405080101BE10040E01000000065F1F040060FE9F0040";
+const AARQ: &str = "601DA109060760857405080101BE10040E01000000065F1F040060FEDF0040";
 
 fuzz_target!(|input: &[u8]| {
     let Some((&state, mut rest)) = input.split_first() else { return };

@@ -167,6 +167,7 @@ pub(crate) fn conformance(association: &Association) -> Result<Conformance, Mode
             "set" => Conformance::SET,
             "selective-access" => Conformance::SELECTIVE_ACCESS,
             "action" => Conformance::ACTION,
+            "access" => Conformance::ACCESS,
             _ => return Err(ModelError::Value(service.clone())),
         };
     }

@@ -30,7 +30,7 @@ const SECRET: &str = "0123456789abcdef";
 const CLIENT_TITLES: [&str; 3] = ["434c494c41420001", "434c494c41420101", "434c494c41420201"];
 const MAX_PDU: u16 = 1280;
 
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "general-protection",
     "block-transfer-with-get-or-read",
     "block-transfer-with-set-or-write",
@@ -40,6 +40,7 @@ const SERVICES: [&str; 9] = [
     "set",
     "selective-access",
     "action",
+    "access",
 ];
 
 /// Adds the associations to the model, with the objects that belong to them.

@@ -5,8 +5,8 @@ use bitflags::bitflags;
 use crate::{AuthenticationKey, KeyFingerprint, SecretKey, SecurityError, SecuritySuite, SystemTitle};
 
 bitflags! {
-    /// What an application uses of cryptography. A program contains nothing that serves only what its provider does not
-    /// name; a peer that asks for it is refused as if there were no key.
+    /// What a program uses of what the engines can. It contains nothing that serves only what its provider does not
+    /// name; a peer that asks for it is refused as if there were no key, or no such service.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Functions: u8 {
         /// Ciphering with symmetric keys. Without, there are no associations but those without security and with LLS.
@@ -15,6 +15,8 @@ bitflags! {
         const GENERAL_ENVELOPES = 0x02;
         /// Signatures and key agreement: mechanism 7, general-signing.
         const PUBLIC_KEYS = 0x04;
+        /// The service ACCESS. It is not cryptography, but left out in the same way.
+        const ACCESS = 0x08;
     }
 }
 
@@ -52,7 +54,7 @@ pub trait CryptoProvider {
     type AeadKey;
     /// A key encrypting key (KEK), ready to use.
     type WrapKey;
-    /// What the application uses of all this: everything, unless a provider for one meter says less to save its flash.
+    /// What the program uses of what the engines can: everything, unless a provider for one meter says less to save its flash.
     const FUNCTIONS: Functions = Functions::all();
 
     /// Makes an encryption key ready to use.

@@ -17,14 +17,24 @@ use crate::{
 };
 
 /// Suite 0 on the RustCrypto crates, with the caller's source of random octets. HLS is mechanism 5 (GMAC) or 2.
+///
+/// `FUNCTIONS` are the bits of [`Functions`] besides [`Functions::CIPHERING`] that the program uses, none unless said:
+/// `SuiteZero<R, { Functions::ACCESS.bits() }>` serves ACCESS too.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SuiteZero<R> {
+pub struct SuiteZero<R, const FUNCTIONS: u8 = 0> {
     random: R,
 }
 
 impl<R: Random> SuiteZero<R> {
     /// A provider that draws its random octets from `random`.
     pub const fn new(random: R) -> Self {
+        Self { random }
+    }
+}
+
+impl<R: Random, const FUNCTIONS: u8> SuiteZero<R, FUNCTIONS> {
+    /// As [`SuiteZero::new`], with functions besides ciphering.
+    pub const fn with_functions(random: R) -> Self {
         Self { random }
     }
 }
@@ -117,11 +127,11 @@ fn check(suite: SecuritySuite, key: &SecretKey) -> Result<&[u8; 16], SecurityErr
     key.try_into().map_err(|_| SecurityError::KeyLength { expected: 16, found: key.len() })
 }
 
-impl<R: Random> CryptoProvider for SuiteZero<R> {
+impl<R: Random, const FUNCTIONS: u8> CryptoProvider for SuiteZero<R, FUNCTIONS> {
     type AeadKey = Aead128Key;
     type WrapKey = Wrap128Key;
 
-    const FUNCTIONS: Functions = Functions::CIPHERING;
+    const FUNCTIONS: Functions = Functions::CIPHERING.union(Functions::from_bits_truncate(FUNCTIONS));
 
     fn aead_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Aead128Key, SecurityError> {
         let cipher = Aes128Enc::new(check(suite, key)?.into());

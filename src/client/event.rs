@@ -7,8 +7,8 @@ use dlms_security::SystemTitle;
 use super::Refusal;
 use crate::acse::ReleaseResponseReason;
 use crate::xdlms::{
-    ActionResponseWithOptionalData, ActionResult, ConfirmedServiceError, Conformance, DataAccessResult,
-    DataNotification, EventNotification, ExceptionResponse, List,
+    AccessResponse, ActionResponseWithOptionalData, ActionResult, ConfirmedServiceError, Conformance,
+    DataAccessResult, DataNotification, EventNotification, ExceptionResponse, List,
 };
 
 /// What followed from a received APDU.
@@ -68,6 +68,8 @@ pub enum Event<'a> {
     },
     /// The methods of a list were invoked, or not.
     ActionListDone(List<'a, ActionResponseWithOptionalData<'a>>),
+    /// The items of an ACCESS were executed, or not: [`AccessResponse::results`] has one result for each.
+    AccessDone(AccessResponse<'a>),
     /// The server could not handle the request, which is over. Before the association is open: there will be none.
     Exception {
         /// What it says.

@@ -24,6 +24,7 @@
 //! A long value arrives in pieces and leaves in blocks; who asked for it need not know. Keys and counters live in a
 //! [`SecurityContext`](crate::SecurityContext) that outlives associations.
 
+mod access;
 mod association;
 pub mod broadcast;
 mod config;
@@ -38,6 +39,7 @@ pub mod rotation;
 pub mod security_setup;
 mod session;
 
+pub use access::{AccessItem, AccessOptions};
 pub use config::{ClientConfig, DedicatedKeyChoice, Environment, Tolerance};
 pub use error::{ClientError, Refusal};
 pub use event::{Agreement, Event, Reaction};

@@ -33,7 +33,7 @@ pub struct SetItem<'a> {
 pub struct ActionItem<'a> {
     /// The method.
     pub method: MethodDescriptor,
-    /// The parameter; in a list, null-data is sent if there is none.
+    /// The parameter; in a list and with ACCESS, null-data is sent if there is none.
     pub parameter: Option<&'a dyn Encode>,
 }
 
@@ -281,7 +281,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
     }
 
     /// Checks that a request may be made, and takes the next invoke-id for it.
-    fn begin(&mut self, needed: Conformance) -> Result<(), ClientError> {
+    pub(super) fn begin(&mut self, needed: Conformance) -> Result<(), ClientError> {
         match self.state {
             State::Associated(Transaction::None) => {}
             State::Associated(_) => return Err(ClientError::Busy),
@@ -295,7 +295,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         Ok(())
     }
 
-    fn begin_list(&mut self, needed: Conformance, items: usize) -> Result<(), ClientError> {
+    pub(super) fn begin_list(&mut self, needed: Conformance, items: usize) -> Result<(), ClientError> {
         if items == 0 {
             return Err(ClientError::EmptyList);
         }
@@ -307,7 +307,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
     }
 
     /// Protects the request that was written and begins its transaction.
-    fn send(
+    pub(super) fn send(
         &mut self,
         env: &mut Environment<'_, P>,
         out: &mut [u8],
@@ -376,7 +376,7 @@ const fn octets_in(room: usize) -> usize {
 }
 
 /// What the server must have agreed to for this attribute.
-fn needs(item: &AttributeDescriptorWithSelection<'_>, attribute_0: Conformance) -> Conformance {
+pub(super) fn needs(item: &AttributeDescriptorWithSelection<'_>, attribute_0: Conformance) -> Conformance {
     let mut needed = Conformance::empty();
     if item.selection.is_some() {
         needed |= Conformance::SELECTIVE_ACCESS;
@@ -404,7 +404,7 @@ impl<'a> ActionItem<'a> {
         Self { method, parameter: Some(parameter) }
     }
 
-    fn encode_parameter(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
+    pub(super) fn encode_parameter(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
         match self.parameter {
             Some(parameter) => parameter.encode(encoder),
             None => encoder.u8(0x00),

@@ -274,7 +274,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
     }
 
     /// Decodes an answer; what does not decode ends the request.
-    fn answer<'a, T>(
+    pub(super) fn answer<'a, T>(
         &mut self,
         plain: &'a [u8],
         decode: impl FnOnce(&mut Reader<'a>) -> Result<T, dlms_axdr::DecodeError>,
@@ -286,7 +286,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
     }
 
     /// An answer that does not fit the request ends it.
-    fn unexpected(&mut self, tag: u8) -> ClientError {
+    pub(super) fn unexpected(&mut self, tag: u8) -> ClientError {
         self.cancel();
         ClientError::Unexpected { tag }
     }

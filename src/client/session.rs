@@ -6,7 +6,7 @@ use core::time::Duration;
 use dlms_axdr::{BufferFull, DecodeError, DecodeErrorKind, Encoder, Reader};
 use dlms_security::hls::Challenge;
 use dlms_security::{
-    CounterStore, CryptoProvider, FloorStorage, Protection, SecretKey, SecuritySuite, SystemTitle,
+    CounterStore, CryptoProvider, FloorStorage, Functions, Protection, SecretKey, SecuritySuite, SystemTitle,
 };
 
 use super::{Agreement, ClientConfig, ClientError, Environment, Event, Reaction, Tolerance};
@@ -35,6 +35,7 @@ pub struct Client<P: CryptoProvider, B> {
     pub(super) agreement: Agreement,
     pub(super) dedicated: Option<Dedicated<P>>,
     pub(super) invoke_id: u8,
+    pub(super) long_invoke_id: u32,
     /// The suite of the security context.
     pub(super) suite: SecuritySuite,
     /// The transaction-id of the request that waits for its answer, if it had one.
@@ -71,6 +72,7 @@ pub(super) enum Transaction {
     Get { list: bool, blocks: Option<Blocks> },
     Set { list: bool, outgoing: Option<Outgoing> },
     Action { list: bool, outgoing: Option<Outgoing>, incoming: Option<Incoming> },
+    Access { items: usize },
 }
 
 /// How far a value has come that arrives in blocks.
@@ -98,6 +100,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             agreement: Agreement::NONE,
             dedicated: None,
             invoke_id: 0,
+            long_invoke_id: 0,
             suite: SecuritySuite::Suite0,
             transaction: None,
             is_server_fresh: false,
@@ -212,6 +215,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             xdlms::GET_RESPONSE => self.handle_get_response(env, plain, out),
             xdlms::SET_RESPONSE => self.handle_set_response(env, plain, out),
             xdlms::ACTION_RESPONSE => self.handle_action_response(env, plain, out),
+            xdlms::ACCESS_RESPONSE if P::FUNCTIONS.contains(Functions::ACCESS) => {
+                self.handle_access_response(plain)
+            }
             xdlms::EXCEPTION_RESPONSE => self.handle_exception(plain, authenticated),
             xdlms::CONFIRMED_SERVICE_ERROR => {
                 let error = whole(plain, ConfirmedServiceError::decode)?;
@@ -296,7 +302,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
 
     /// What requests travel in: the global key until the handshake is over, then the one that is configured.
     fn envelope(&self) -> Envelope {
-        let carrier = match self.config.general_protection
+        // ACCESS has no service-specific form.
+        let is_access = matches!(self.state, State::Associated(Transaction::Access { .. }));
+        let carrier = match (self.config.general_protection || is_access)
             && self.agreement.conformance.contains(Conformance::GENERAL_PROTECTION)
         {
             true => Carrier::WithTitle,
@@ -315,7 +323,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         self.config.policy | self.config.request_protection
     }
 
-    fn is_protected(&self) -> bool {
+    pub(super) fn is_protected(&self) -> bool {
         self.config.ciphered && !self.request_protection().is_empty()
     }
 

@@ -147,15 +147,15 @@ impl OutgoingResponse {
 }
 
 /// What the invocations of one request share.
-struct Invocation<'i> {
-    requester: Requester<'i>,
-    client: Option<SystemTitle>,
-    is_broadcast: bool,
+pub(super) struct Invocation<'i> {
+    pub(super) requester: Requester<'i>,
+    pub(super) client: Option<SystemTitle>,
+    pub(super) is_broadcast: bool,
     /// The longest return value that leaves in one APDU, where only one method is invoked and answered.
-    room: Option<usize>,
-    events: &'i mut EventQueue,
+    pub(super) room: Option<usize>,
+    pub(super) events: &'i mut EventQueue,
     /// What the methods demand of the response.
-    response: Protection,
+    pub(super) response: Protection,
 }
 
 impl Invocation<'_> {
@@ -216,7 +216,8 @@ impl Invocation<'_> {
         Ok(end)
     }
 
-    fn invoke<P: CryptoProvider>(
+    /// Invokes one method and writes what it returns into `value`; gives how long that is.
+    pub(super) fn invoke<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         method: &MethodDescriptor,

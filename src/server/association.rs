@@ -8,7 +8,9 @@ use core::time::Duration;
 
 use cosem_objects::AssociationId;
 use dlms_axdr::{Encoder, Reader};
-use dlms_security::{AuthenticationMechanism, CryptoProvider, Protection, Secret, SecretKey, SystemTitle};
+use dlms_security::{
+    AuthenticationMechanism, CryptoProvider, Functions, Protection, Secret, SecretKey, SystemTitle,
+};
 
 use super::AssociationConfig;
 use super::event::{Event, RefusalReason};
@@ -190,7 +192,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             .map_err(|_| Refusal::user(RefusalReason::Malformed, UserDiagnostic::NoReasonGiven))?;
 
         let config = &host.associations[usize::from(index)];
-        let conformance = negotiate(&initiate, config)?;
+        let conformance = negotiate::<P>(&initiate, config)?;
         let dedicated = match (initiate.dedicated_key, config.security) {
             (None, _) => None,
             (Some(key), Some(context)) if initiation.protection == Protection::AUTHENTICATED_ENCRYPTED => {
@@ -403,7 +405,10 @@ fn check_authentication<'a>(
     Ok(value)
 }
 
-fn negotiate(initiate: &InitiateRequest<'_>, config: &AssociationConfig) -> Result<Conformance, Refusal> {
+fn negotiate<P: CryptoProvider>(
+    initiate: &InitiateRequest<'_>,
+    config: &AssociationConfig,
+) -> Result<Conformance, Refusal> {
     if initiate.proposed_dlms_version_number < DLMS_VERSION {
         return Err(Refusal::initiate(InitiateError::DlmsVersionTooLow));
     }
@@ -411,8 +416,12 @@ fn negotiate(initiate: &InitiateRequest<'_>, config: &AssociationConfig) -> Resu
     if size != 0 && size < SHORTEST_PDU {
         return Err(Refusal::initiate(InitiateError::PduSizeTooShort));
     }
-    let conformance = initiate.proposed_conformance & config.conformance & AssociationConfig::SUPPORTED;
-    if !conformance.intersects(Conformance::GET | Conformance::SET | Conformance::ACTION) {
+    let mut conformance = initiate.proposed_conformance & config.conformance & AssociationConfig::SUPPORTED;
+    if !P::FUNCTIONS.contains(Functions::ACCESS) {
+        conformance.remove(Conformance::ACCESS);
+    }
+    let services = Conformance::GET | Conformance::SET | Conformance::ACTION | Conformance::ACCESS;
+    if !conformance.intersects(services) {
         return Err(Refusal::initiate(InitiateError::IncompatibleConformance));
     }
     Ok(conformance)

@@ -77,5 +77,6 @@ impl AssociationConfig {
         .union(Conformance::SET)
         .union(Conformance::SELECTIVE_ACCESS)
         .union(Conformance::EVENT_NOTIFICATION)
-        .union(Conformance::ACTION);
+        .union(Conformance::ACTION)
+        .union(Conformance::ACCESS);
 }

@@ -265,22 +265,13 @@ impl Producer {
         let mut reader = Reader::new(descriptors.get(self.offset..).unwrap_or(&[]));
         let item = AttributeDescriptorWithSelection::decode(&mut reader)
             .map_err(|_| DataAccessResult::OtherReason)?;
-        let device = source.device;
-        let granted = requester.attribute(device, &item.attribute, AccessRights::READ)?;
-        let object = device.object(granted.index).ok_or(DataAccessResult::ObjectUndefined)?;
-        let context = Context { association: Some(requester.association), device };
-        let mut encoder = Encoder::resume(room, cursor);
-        let (attribute, selection) = (item.attribute.attribute_id, item.selection);
-        let written = source
-            .setup_attribute(object, attribute, selection, &mut encoder)
-            .unwrap_or_else(|| object.get(attribute, selection, &context, &mut encoder));
-        let stage = match written {
-            Ok(()) => self.next_item(descriptors)?,
-            Err(GetError::Full(_)) => Stage::Value(encoder.cursor()),
-            Err(GetError::Refused(result)) => return Err(result),
+        let read = read(requester, source, &item, cursor, room)?;
+        let stage = match read.rest {
+            None => self.next_item(descriptors)?,
+            Some(cursor) => Stage::Value(cursor),
         };
-        self.protection |= granted.response;
-        Ok((encoder.len(), stage))
+        self.protection |= read.response;
+        Ok((read.length, stage))
     }
 
     /// Moves on behind the current descriptor.
@@ -295,6 +286,41 @@ impl Producer {
         self.offset = reader.offset();
         Ok(Stage::Choice)
     }
+}
+
+/// What was read of an attribute.
+pub(super) struct Read {
+    /// How many octets were written.
+    pub(super) length: usize,
+    /// Where the value goes on, if there was no room for all of it.
+    pub(super) rest: Option<Cursor>,
+    /// The protection that the attribute demands of the response.
+    pub(super) response: Protection,
+}
+
+/// Writes the Data of an attribute into `room`, from `cursor` on, if the requester may read it.
+pub(super) fn read(
+    requester: Requester<'_>,
+    source: Source<'_>,
+    item: &AttributeDescriptorWithSelection<'_>,
+    cursor: Cursor,
+    room: &mut [u8],
+) -> Result<Read, DataAccessResult> {
+    let device = source.device;
+    let granted = requester.attribute(device, &item.attribute, AccessRights::READ)?;
+    let object = device.object(granted.index).ok_or(DataAccessResult::ObjectUndefined)?;
+    let context = Context { association: Some(requester.association), device };
+    let mut encoder = Encoder::resume(room, cursor);
+    let (attribute, selection) = (item.attribute.attribute_id, item.selection);
+    let written = source
+        .setup_attribute(object, attribute, selection, &mut encoder)
+        .unwrap_or_else(|| object.get(attribute, selection, &context, &mut encoder));
+    let rest = match written {
+        Ok(()) => None,
+        Err(GetError::Full(_)) => Some(encoder.cursor()),
+        Err(GetError::Refused(result)) => return Err(result),
+    };
+    Ok(Read { length: encoder.len(), rest, response: granted.response })
 }
 
 /// The response that carries the whole value, which stands at `value` of `out`.

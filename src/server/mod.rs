@@ -19,6 +19,7 @@
 //!
 //! A long attribute leaves block by block, produced as it is asked for; memory does not depend on its length.
 
+mod access;
 mod action;
 mod association;
 mod config;

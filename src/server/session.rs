@@ -20,13 +20,13 @@ use super::resolve::Denied;
 use super::security_setup::KeyManagement;
 use super::{AssociationConfig, Lockout};
 use crate::protection::{
-    Asymmetric, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened, PublicKeys,
-    SecurityContext, TAILROOM, is_protected,
+    Asymmetric, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened,
+    PublicKeys, SecurityContext, TAILROOM, is_protected,
 };
 use crate::xdlms::{
     ACCESS_REQUEST, ACTION_REQUEST, Conformance, ExceptionResponse, GENERAL_BLOCK_TRANSFER, GET_REQUEST,
-    InvokeIdAndPriority, READ_REQUEST, SET_REQUEST, ServiceError, StateError, UNCONFIRMED_WRITE_REQUEST,
-    WRITE_REQUEST,
+    InvokeIdAndPriority, LongInvokeIdAndPriority, READ_REQUEST, SET_REQUEST, ServiceError, StateError,
+    UNCONFIRMED_WRITE_REQUEST, WRITE_REQUEST,
 };
 use crate::{ProtectionError, acse};
 
@@ -365,7 +365,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             opened: &opened,
             denied: Denied::default(),
         };
-        let room = association.plain_room(host, &opened, out.len());
+        let service = plain.first().copied().unwrap_or_default();
+        let room = association.plain_room(host, &opened, service, out.len());
         // An unconfirmed association has unconfirmed services only.
         if !association.is_confirmed && is_confirmed(plain) {
             return None;
@@ -420,13 +421,12 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             Some(&GET_REQUEST) => self.get(host, request, out),
             Some(&SET_REQUEST) => self.set(host, request, out),
             Some(&ACTION_REQUEST) => self.action(host, request, out),
-            Some(
-                &READ_REQUEST
-                | &WRITE_REQUEST
-                | &UNCONFIRMED_WRITE_REQUEST
-                | &ACCESS_REQUEST
-                | &GENERAL_BLOCK_TRANSFER,
-            ) => Err(Failure::NOT_NEGOTIATED),
+            Some(&ACCESS_REQUEST) if P::FUNCTIONS.contains(Functions::ACCESS) => {
+                self.access(host, request, out)
+            }
+            Some(&READ_REQUEST | &WRITE_REQUEST | &UNCONFIRMED_WRITE_REQUEST | &GENERAL_BLOCK_TRANSFER) => {
+                Err(Failure::NOT_NEGOTIATED)
+            }
             _ => Err(Failure::UNKNOWN),
         }
     }
@@ -488,15 +488,22 @@ impl<P: CryptoProvider> Association<P> {
         }
     }
 
-    /// How long a plain response may be so that, protected, it fits the client and `out`.
-    pub(super) fn plain_room(&self, host: &Host<'_, P>, opened: &Opened, out: usize) -> usize {
+    /// How long a plain response to a request of this tag may be so that, protected, it fits the client and `out`.
+    pub(super) fn plain_room(&self, host: &Host<'_, P>, opened: &Opened, service: u8, out: usize) -> usize {
         let limit = self.client_max_receive_pdu_size.min(0x1_0000);
         let config = &host.associations[usize::from(self.id.0)];
         let overhead = if config.ciphered && P::FUNCTIONS.contains(Functions::CIPHERING) {
             let mut protection = Protection::AUTHENTICATED_ENCRYPTED;
             protection.set(Protection::SIGNED, host.can_sign(self.id));
             let context = config.security.and_then(|index| host.security.get(index));
-            opened.envelope.unwrap_or(Envelope::GLOBAL).overhead(
+            let envelope = opened.envelope.unwrap_or(match service {
+                // It has no service-specific form.
+                ACCESS_REQUEST if P::FUNCTIONS.contains(Functions::ACCESS) => {
+                    Envelope { carrier: Carrier::WithTitle, ..Envelope::GLOBAL }
+                }
+                _ => Envelope::GLOBAL,
+            });
+            envelope.overhead(
                 protection,
                 context.map_or(SecuritySuite::Suite0, SecurityContext::suite),
                 opened.transaction.map_or(0, |transaction| transaction.octets().len()),
@@ -517,9 +524,12 @@ const fn can_be_broadcast(apdu: &[u8]) -> bool {
 
 /// Whether a request asks for an answer, by the service-class bit of the services that have one.
 fn is_confirmed(apdu: &[u8]) -> bool {
-    match apdu {
-        &[GET_REQUEST | SET_REQUEST | ACTION_REQUEST, _, invoke_id, ..] => {
+    match *apdu {
+        [GET_REQUEST | SET_REQUEST | ACTION_REQUEST, _, invoke_id, ..] => {
             InvokeIdAndPriority(invoke_id).is_confirmed()
+        }
+        [ACCESS_REQUEST, options, ..] => {
+            LongInvokeIdAndPriority(u32::from_be_bytes([options, 0, 0, 0])).is_confirmed()
         }
         _ => true,
     }

@@ -66,11 +66,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
 }
 
 /// What the writes of one request share.
-struct Writing<'w> {
-    requester: Requester<'w>,
-    events: &'w mut EventQueue,
+pub(super) struct Writing<'w> {
+    pub(super) requester: Requester<'w>,
+    pub(super) events: &'w mut EventQueue,
     /// What the attributes demand of the response.
-    response: Protection,
+    pub(super) response: Protection,
 }
 
 impl Writing<'_> {
@@ -104,7 +104,7 @@ impl Writing<'_> {
     }
 
     /// Writes one attribute, with what follows from it in the rest of the device.
-    fn attribute<P: CryptoProvider>(
+    pub(super) fn attribute<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         item: &AttributeDescriptorWithSelection<'_>,

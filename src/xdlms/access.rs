@@ -19,7 +19,7 @@ use dlms_axdr::{BufferFull, Data, DateTime, DecodeError, Encoder, Reader};
 use super::data_notification::{decode_date_time, encode_date_time};
 use super::list::{Element, element};
 use super::tag::{ACCESS_REQUEST, ACCESS_RESPONSE, expect, unknown};
-use super::{AttributeDescriptor, List, LongInvokeIdAndPriority, MethodDescriptor};
+use super::{AttributeDescriptor, GetDataResult, List, LongInvokeIdAndPriority, MethodDescriptor};
 
 /// The request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,6 +67,22 @@ pub enum AccessResponseSpecification {
     Get(DataAccessResult),
     Set(DataAccessResult),
     Action(ActionResult),
+}
+
+/// What became of one item: its result, with the value if there is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AccessResult<'a> {
+    /// The attribute was read, or not.
+    Get(GetDataResult<'a>),
+    /// The attribute was set, or not.
+    Set(DataAccessResult),
+    /// The method was invoked, or not.
+    Action {
+        /// Whether.
+        result: ActionResult,
+        /// What it returned. null-data is nothing.
+        value: Option<Data<'a>>,
+    },
 }
 
 impl<'a> AccessRequest<'a> {
@@ -138,14 +154,17 @@ impl<'a> AccessResponse<'a> {
     /// Reads the APDU.
     ///
     /// # Errors
-    /// The octets are not an Access-Response, or there are more or fewer results than values.
+    /// The octets are not an Access-Response, or there are more or fewer results, or repeated items, than values.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         expect(reader, ACCESS_RESPONSE)?;
         let long_invoke_id = LongInvokeIdAndPriority(reader.u32()?);
         let date_time = decode_date_time(reader)?;
-        let request_specifications =
+        let request_specifications: Option<List<'a, AccessRequestSpecification<'a>>> =
             if reader.usage("access-request-specification")? { Some(List::decode(reader)?) } else { None };
-        let data = List::decode(reader)?;
+        let data = match request_specifications {
+            Some(repeated) => List::decode_counted(reader, repeated.len(), "number of data")?,
+            None => List::decode(reader)?,
+        };
         let specifications = List::decode_counted(reader, data.len(), "number of results")?;
         Ok(Self { long_invoke_id, date_time, request_specifications, data, specifications })
     }
@@ -155,17 +174,53 @@ impl<'a> AccessResponse<'a> {
     /// # Errors
     /// The buffer has no room left.
     pub fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
-        encoder.u8(ACCESS_RESPONSE)?;
-        encoder.u32(self.long_invoke_id.0)?;
-        encode_date_time(encoder, self.date_time)?;
-        encoder.usage(self.request_specifications.is_some())?;
-        self.request_specifications.map_or(Ok(()), |specifications| specifications.encode(encoder))?;
+        Self::encode_head(encoder, self.long_invoke_id, self.date_time, self.request_specifications)?;
         self.data.encode(encoder)?;
         self.specifications.encode(encoder)
+    }
+
+    /// Writes what stands before the data.
+    pub(crate) fn encode_head(
+        encoder: &mut Encoder<'_>,
+        long_invoke_id: LongInvokeIdAndPriority,
+        date_time: Option<DateTime>,
+        request_specifications: Option<List<'a, AccessRequestSpecification<'a>>>,
+    ) -> Result<(), BufferFull> {
+        encoder.u8(ACCESS_RESPONSE)?;
+        encoder.u32(long_invoke_id.0)?;
+        encode_date_time(encoder, date_time)?;
+        encoder.usage(request_specifications.is_some())?;
+        request_specifications.map_or(Ok(()), |specifications| specifications.encode(encoder))
+    }
+
+    /// What became of each item, in order.
+    pub fn results(&self) -> impl ExactSizeIterator<Item = AccessResult<'a>> + use<'a> {
+        self.specifications.iter().zip(self.data).map(|(specification, data)| match specification {
+            AccessResponseSpecification::Get(DataAccessResult::Success) => {
+                AccessResult::Get(GetDataResult::Data(data))
+            }
+            AccessResponseSpecification::Get(result) => {
+                AccessResult::Get(GetDataResult::DataAccessResult(result))
+            }
+            AccessResponseSpecification::Set(result) => AccessResult::Set(result),
+            AccessResponseSpecification::Action(result) => {
+                AccessResult::Action { result, value: (data != Data::NullData).then_some(data) }
+            }
+        })
     }
 }
 
 impl AccessResponseSpecification {
+    /// Whether the item was executed.
+    pub const fn is_success(self) -> bool {
+        matches!(
+            self,
+            Self::Get(DataAccessResult::Success)
+                | Self::Set(DataAccessResult::Success)
+                | Self::Action(ActionResult::Success)
+        )
+    }
+
     /// Reads the result.
     ///
     /// # Errors
@@ -284,6 +339,28 @@ mod tests {
         assert_eq!(
             (error.offset, error.kind),
             (9, DecodeErrorKind::InvalidValue("number of results".into()))
+        );
+        let octets = hex("DA400000010001010100030100010800FF02000100");
+        let error = decode(&octets, AccessResponse::decode).unwrap_err();
+        assert_eq!((error.offset, error.kind), (18, DecodeErrorKind::InvalidValue("number of data".into())));
+    }
+
+    #[test]
+    fn results() {
+        let octets = hex("DA40000001000004060000139100000F0504010002000300030B");
+        let response = decode(&octets, AccessResponse::decode).unwrap();
+        let results: std::vec::Vec<_> = response.results().collect();
+        assert_eq!(
+            results,
+            [
+                AccessResult::Get(GetDataResult::Data(Data::DoubleLongUnsigned(5009))),
+                AccessResult::Set(DataAccessResult::Success),
+                AccessResult::Action { result: ActionResult::Success, value: None },
+                AccessResult::Action {
+                    result: ActionResult::ObjectUnavailable,
+                    value: Some(Data::Integer(5))
+                },
+            ]
         );
     }
 

@@ -50,17 +50,31 @@ impl InvokeIdAndPriority {
 pub struct LongInvokeIdAndPriority(pub u32);
 
 impl LongInvokeIdAndPriority {
+    /// The highest id.
+    pub const MAX_ID: u32 = 0x00FF_FFFF;
     const HIGH_PRIORITY: u32 = 1 << 31;
     const CONFIRMED: u32 = 1 << 30;
     const BREAK_ON_ERROR: u32 = 1 << 29;
     const SELF_DESCRIPTIVE: u32 = 1 << 28;
-    const ID: u32 = 0x00FF_FFFF;
+    const ID: u32 = Self::MAX_ID;
 
     /// The low 24 bits of `id`, with service class and priority.
     pub const fn new(id: u32, confirmed: bool, high_priority: bool) -> Self {
         let confirmed = if confirmed { Self::CONFIRMED } else { 0 };
         let priority = if high_priority { Self::HIGH_PRIORITY } else { 0 };
         Self(id & Self::ID | confirmed | priority)
+    }
+
+    /// The same, where a list is not gone on with after the first item that fails.
+    #[must_use]
+    pub const fn break_on_error(self) -> Self {
+        Self(self.0 | Self::BREAK_ON_ERROR)
+    }
+
+    /// The same, where the request specification is to come back with the response.
+    #[must_use]
+    pub const fn self_descriptive(self) -> Self {
+        Self(self.0 | Self::SELF_DESCRIPTIVE)
     }
 
     /// The invoke id, 24 bits.
@@ -110,6 +124,10 @@ mod tests {
         assert_eq!(
             (options.id(), options.is_break_on_error(), options.is_self_descriptive()),
             (475, true, true)
+        );
+        assert_eq!(
+            LongInvokeIdAndPriority::new(475, false, false).break_on_error().self_descriptive(),
+            options
         );
     }
 }

@@ -29,7 +29,9 @@ mod set;
 mod short_name;
 mod tag;
 
-pub use access::{AccessRequest, AccessRequestSpecification, AccessResponse, AccessResponseSpecification};
+pub use access::{
+    AccessRequest, AccessRequestSpecification, AccessResponse, AccessResponseSpecification, AccessResult,
+};
 pub use action::{ActionRequest, ActionResponse, ActionResponseWithOptionalData};
 pub use apdu::Apdu;
 pub use block::{BlockNumber, DataBlock, DataBlockResult, ResponseDataBlock, prepend};

@@ -26,8 +26,8 @@ mod server;
 mod trace;
 
 pub use client::{
-    Client, ImageProgress, ImageTransfer, Notification, ObjectListElement, Profile, ProfileSelection,
-    RemoteRegister, Value,
+    AccessItem, AccessOptions, Accessed, Client, ImageProgress, ImageTransfer, Notification,
+    ObjectListElement, Profile, ProfileSelection, RemoteRegister, Value,
 };
 pub use counters::FileCounterStore;
 pub use dlms;

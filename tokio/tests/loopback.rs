@@ -28,9 +28,9 @@ use dlms_security::{
 };
 use dlms_tokio::iec62056_21::{DeviceConfig, DeviceState, Identification};
 use dlms_tokio::{
-    Client, ClientOptions, Endpoint, Error, ErrorKind, Framing, ImageProgress, ImageTransfer, Keys, Layer,
-    Listener, ListenerFraming, ProfileSelection, Provider, SerialOptions, Server, ServerHost, ServerOptions,
-    provider, serve_stream,
+    AccessItem, AccessOptions, Accessed, Client, ClientOptions, Endpoint, Error, ErrorKind, Framing,
+    ImageProgress, ImageTransfer, Keys, Layer, Listener, ListenerFraming, ProfileSelection, Provider,
+    SerialOptions, Server, ServerHost, ServerOptions, provider, serve_stream,
 };
 use dlms_tokio::{ModeE, answer_sign_on};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -304,8 +304,11 @@ fn hdlc_client(client: u8) -> Framing {
 }
 
 fn public(endpoint: Endpoint, framing: Framing) -> ClientOptions {
-    ClientOptions::new(endpoint, framing)
-        .with_association(ClientConfig { max_receive_pdu_size: 1024, ..ClientConfig::public() })
+    ClientOptions::new(endpoint, framing).with_association(ClientConfig {
+        max_receive_pdu_size: 1024,
+        conformance: Conformance::LOGICAL_NAME,
+        ..ClientConfig::public()
+    })
 }
 
 fn secure(endpoint: Endpoint, framing: Framing, counter: u32) -> ClientOptions {
@@ -314,6 +317,7 @@ fn secure(endpoint: Endpoint, framing: Framing, counter: u32) -> ClientOptions {
     ClientOptions::new(endpoint, framing)
         .with_association(ClientConfig {
             max_receive_pdu_size: 1024,
+            conformance: Conformance::LOGICAL_NAME,
             dedicated_key: DedicatedKeyChoice::Random,
             ..ClientConfig::hls_gmac()
         })
@@ -349,6 +353,24 @@ async fn use_meter(mut client: Client, rows: u32) {
     assert_eq!(results, [DataAccessResult::Success, DataAccessResult::ObjectUndefined]);
     assert_eq!(client.invoke(MethodDescriptor::new(3, DEMAND, 1), Some(&0i8)).await.unwrap(), None);
     assert!(matches!(client.invoke(MethodDescriptor::new(3, ENERGY, 9), None).await, Err(Error::Action(_))));
+
+    let items = [
+        AccessItem::Set(target, &Value::OctetString(b"y")),
+        AccessItem::Get(target.into()),
+        AccessItem::Action(MethodDescriptor::new(3, DEMAND, 1), Some(&0i8)),
+        AccessItem::Action(MethodDescriptor::new(3, ENERGY, 9), None),
+        AccessItem::Get(missing.into()),
+    ];
+    let results = client.access(&items, AccessOptions::default()).await.unwrap();
+    let [Accessed::Set(DataAccessResult::Success), Accessed::Get(Ok(text)), done, not_done, gone] =
+        &results[..]
+    else {
+        panic!("{results:?}")
+    };
+    assert_eq!(text.data(), Value::OctetString(b"y"));
+    assert_eq!(done, &Accessed::Action(Ok(None)));
+    assert!(matches!(not_done, Accessed::Action(Err(_))));
+    assert_eq!(gone, &Accessed::Get(Err(DataAccessResult::ObjectUndefined)));
 
     let mut profile = client.profile(PROFILE, &ProfileSelection::All).await.unwrap();
     assert_eq!(profile.remaining(), rows as usize);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::ReadArgs;
 use crate::classes;
+use crate::connection::Target;
 use crate::failure::{Exit, Failure, Result};
 use crate::output::{self, tree};
 use crate::parse::hex;
@@ -139,7 +140,7 @@ fn scaler_unit_of(attribute: AttributeReference) -> Option<AttributeReference> {
 }
 
 pub(crate) async fn run(args: &ReadArgs, json: bool) -> Result<()> {
-    let target = args.connection.resolve()?;
+    let target = Target { proposes_access: args.access, ..args.connection.resolve()? };
     let attributes: Vec<_> = args.attributes.iter().map(|reference| reference.attribute()).collect();
     let mut session = Session::open(&target).await?;
     let readings = readings(&mut session, &attributes).await;

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod access;
 mod exchange;
 mod image;
 mod object_list;
@@ -34,6 +35,7 @@ use dlms_hdlc::PrimaryConfig;
 use dlms_security::hls::Manufacturer;
 use dlms_security::{CounterStore, CryptoProvider, InvocationCounter};
 
+pub use access::{AccessItem, AccessOptions, Accessed};
 pub use exchange::Notification;
 pub use image::{ImageProgress, ImageTransfer};
 pub use object_list::ObjectListElement;

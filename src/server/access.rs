@@ -1,0 +1,193 @@
+//! ACCESS: reading, writing and invoking in one APDU.
+//!
+//! The items are executed in the order of the request, each under its own access rights. The service has no blocks of its
+//! own: a value for which the response has no room left is answered by data-block-unavailable, so that the results of
+//! what was executed besides it are not lost, and a request whose results would not fit is refused before anything is
+//! executed. Behind an item that fails a request with break-on-error executes nothing; what it skips is answered by
+//! other-reason.
+
+use cosem_objects::{ActionResult, DataAccessResult};
+use dlms_axdr::{Cursor, Data, Encoder, Reader};
+use dlms_security::{CryptoProvider, Protection, SystemTitle};
+
+use super::action::Invocation;
+use super::event::EventQueue;
+use super::get::{Read, read};
+use super::resolve::Requester;
+use super::security_setup::Source;
+use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
+use super::set::Writing;
+use crate::xdlms::{
+    AccessRequest, AccessRequestSpecification, AccessResponse, AccessResponseSpecification,
+    AttributeDescriptorWithSelection, Conformance,
+};
+
+/// The octets of null-data, which stands where an item has no value.
+const NULL_DATA: usize = 1;
+/// The octets of one result.
+const RESULT: usize = 2;
+
+impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
+    pub(super) fn access(
+        &mut self,
+        host: &mut Host<'_, P>,
+        request: &Request<'_>,
+        out: &mut [u8],
+    ) -> Result<Reply, Failure> {
+        let Session { state: State::Associated(association), events, .. } = self else {
+            return Err(Failure::NOT_ALLOWED);
+        };
+        let offers = |service| association.conformance.contains(service);
+        if !offers(Conformance::ACCESS) {
+            return Err(Failure::NOT_NEGOTIATED);
+        }
+        let mut reader = Reader::new(request.apdu);
+        let AccessRequest { long_invoke_id, specifications, data, .. } = AccessRequest::decode(&mut reader)?;
+        reader.finish()?;
+        if specifications.iter().any(|item| is_selective(&item)) && !offers(Conformance::SELECTIVE_ACCESS) {
+            return Err(Failure::NOT_NEGOTIATED);
+        }
+        if specifications.is_empty() {
+            return Err(Failure::MALFORMED);
+        }
+        association.transfer = Transfer::None;
+
+        let mut encoder = Encoder::new(&mut *out);
+        let repeated = long_invoke_id.is_self_descriptive().then_some(specifications);
+        AccessResponse::encode_head(&mut encoder, long_invoke_id, None, repeated)?;
+        let count_start = encoder.len();
+        encoder.length(specifications.len())?;
+        let mut end = encoder.len();
+        // The results follow the data; until these are all there, they are kept at the end of the room.
+        let results_length = (end - count_start) + specifications.len().saturating_mul(RESULT);
+        let limit = out.len().checked_sub(results_length).ok_or(Failure::TOO_LONG)?;
+        let (data_room, results_room) = out.split_at_mut(limit);
+        let mut results = Encoder::new(results_room);
+        results.length(specifications.len())?;
+        let mut kept = specifications.len().saturating_mul(NULL_DATA);
+        if limit.saturating_sub(end) < kept {
+            return Err(Failure::TOO_LONG);
+        }
+        let mut items = Items {
+            requester: Requester::new(host, association.id, request),
+            client: association.client_title,
+            is_alone: specifications.len() == 1,
+            events,
+            response: Protection::empty(),
+        };
+        let mut goes_on = true;
+        for (specification, value) in specifications.iter().zip(data) {
+            kept -= NULL_DATA;
+            let room = data_room.get_mut(end..limit - kept).ok_or(Failure::TOO_LONG)?;
+            let (mut length, result) = match goes_on {
+                true => items.execute(host, &specification, value, room),
+                false => (0, skipped(&specification)),
+            };
+            if length == 0 {
+                room[..NULL_DATA].copy_from_slice(&[0x00]);
+                length = NULL_DATA;
+            }
+            goes_on &= result.is_success() || !long_invoke_id.is_break_on_error();
+            result.encode(&mut results)?;
+            end += length;
+        }
+        let protection = items.response;
+        out.copy_within(limit..limit + results_length, end);
+        Ok(Reply { octets: 0..end + results_length, protection })
+    }
+}
+
+/// What the items of one request share.
+struct Items<'i> {
+    requester: Requester<'i>,
+    client: Option<SystemTitle>,
+    /// Whether there is only one.
+    is_alone: bool,
+    events: &'i mut EventQueue,
+    /// What the items demand of the response.
+    response: Protection,
+}
+
+impl Items<'_> {
+    /// Executes an item and writes its value into `room`; gives how long that is.
+    fn execute<P: CryptoProvider>(
+        &mut self,
+        host: &mut Host<'_, P>,
+        item: &AccessRequestSpecification<'_>,
+        value: Data<'_>,
+        room: &mut [u8],
+    ) -> (usize, AccessResponseSpecification) {
+        use AccessRequestSpecification::{Action, Get, GetWithSelection, Set, SetWithSelection};
+        match *item {
+            Get(attribute) => self.get(host, &attribute.into(), room),
+            GetWithSelection(attribute, selector) => {
+                let selection = Some(selector);
+                self.get(host, &AttributeDescriptorWithSelection { attribute, selection }, room)
+            }
+            Set(attribute) => (0, self.set(host, &attribute.into(), value)),
+            SetWithSelection(attribute, selector) => {
+                let selection = Some(selector);
+                (0, self.set(host, &AttributeDescriptorWithSelection { attribute, selection }, value))
+            }
+            Action(method) => {
+                let mut invocation = Invocation {
+                    requester: self.requester,
+                    client: self.client,
+                    is_broadcast: false,
+                    room: self.is_alone.then_some(room.len()),
+                    events: self.events,
+                    response: Protection::empty(),
+                };
+                let returned = invocation.invoke(host, &method, value, room);
+                self.response |= invocation.response;
+                let result = returned.err().unwrap_or(ActionResult::Success);
+                (returned.unwrap_or(0), AccessResponseSpecification::Action(result))
+            }
+        }
+    }
+
+    fn get<P: CryptoProvider>(
+        &mut self,
+        host: &Host<'_, P>,
+        item: &AttributeDescriptorWithSelection<'_>,
+        room: &mut [u8],
+    ) -> (usize, AccessResponseSpecification) {
+        let (length, result) = match read(self.requester, Source::new(host), item, Cursor::default(), room) {
+            Ok(Read { length, rest: None, response }) => {
+                self.response |= response;
+                (length, DataAccessResult::Success)
+            }
+            Ok(_) => (0, DataAccessResult::DataBlockUnavailable),
+            Err(result) => (0, result),
+        };
+        (length, AccessResponseSpecification::Get(result))
+    }
+
+    fn set<P: CryptoProvider>(
+        &mut self,
+        host: &mut Host<'_, P>,
+        item: &AttributeDescriptorWithSelection<'_>,
+        value: Data<'_>,
+    ) -> AccessResponseSpecification {
+        let mut writing =
+            Writing { requester: self.requester, events: self.events, response: Protection::empty() };
+        let written = writing.attribute(host, item, value);
+        self.response |= writing.response;
+        AccessResponseSpecification::Set(written.err().unwrap_or(DataAccessResult::Success))
+    }
+}
+
+const fn is_selective(item: &AccessRequestSpecification<'_>) -> bool {
+    use AccessRequestSpecification::{GetWithSelection, SetWithSelection};
+    matches!(item, GetWithSelection(..) | SetWithSelection(..))
+}
+
+/// The result of an item that was not executed.
+const fn skipped(item: &AccessRequestSpecification<'_>) -> AccessResponseSpecification {
+    use AccessRequestSpecification::{Action, Get, GetWithSelection, Set, SetWithSelection};
+    match item {
+        Get(_) | GetWithSelection(..) => AccessResponseSpecification::Get(DataAccessResult::OtherReason),
+        Set(_) | SetWithSelection(..) => AccessResponseSpecification::Set(DataAccessResult::OtherReason),
+        Action(_) => AccessResponseSpecification::Action(ActionResult::OtherReason),
+    }
+}
