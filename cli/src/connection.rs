@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use dlms::KeyClass;
 use dlms_meters::Credentials;
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CryptoLibrary, PrivateKey, Protection, PublicKey, Secret,
@@ -82,6 +83,21 @@ pub(crate) struct ConnectionOptions {
     /// Public key of the meter's signatures (suites 1 and 2), hexadecimal or a file
     #[arg(long, value_name = "HEX|FILE")]
     peer_public_key: Option<String>,
+    /// What protected APDUs travel in, once the association is open [default: service-specific]
+    #[arg(long, value_enum, value_name = "CARRIER")]
+    carrier: Option<CarrierName>,
+    /// Sign requests (general-signing), inside of the ciphering: suites 1 and 2, with --signing-key and --peer-public-key
+    #[arg(long)]
+    sign: bool,
+    /// Master key, hexadecimal: for wrapped keys
+    #[arg(long, value_name = "HEX")]
+    kek: Option<String>,
+    /// Private key of the client for agreed keys (suites 1 and 2), hexadecimal or a file
+    #[arg(long, value_name = "HEX|FILE")]
+    agreement_key: Option<String>,
+    /// Public key of the meter for agreed keys (suites 1 and 2), hexadecimal or a file
+    #[arg(long, value_name = "HEX|FILE")]
+    peer_agreement_key: Option<String>,
     /// Invocation counter to begin with
     #[arg(long, value_name = "N", conflicts_with_all = ["counter_file", "counter_from_meter"])]
     invocation_counter: Option<u32>,
@@ -133,6 +149,49 @@ pub(crate) enum Security {
     Auth,
     Enc,
     AuthEnc,
+}
+
+/// What protected APDUs travel in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+pub(crate) enum CarrierName {
+    /// A tag for each service: glo-get-request and the like
+    #[default]
+    #[value(name = "service-specific")]
+    #[serde(rename = "service-specific")]
+    ServiceSpecific,
+    /// general-glo-ciphering, or general-ded-ciphering with --dedicated-key
+    #[value(name = "general-glo")]
+    #[serde(rename = "general-glo")]
+    WithTitle,
+    /// general-ciphering under the global key
+    #[value(name = "general-ciphering")]
+    #[serde(rename = "general-ciphering")]
+    IdentifiedKey,
+    /// general-ciphering, each APDU under a key of its own that --kek wraps
+    #[value(name = "general-ciphering:wrapped")]
+    #[serde(rename = "general-ciphering:wrapped")]
+    WrappedKey,
+    /// general-ciphering, each APDU under a key agreed on by one-pass Diffie-Hellman C(1e, 1s)
+    #[value(name = "general-ciphering:agreed-1e1s")]
+    #[serde(rename = "general-ciphering:agreed-1e1s")]
+    OnePassDiffieHellman,
+    /// general-ciphering, each APDU under a key agreed on by the static unified model C(0e, 2s)
+    #[value(name = "general-ciphering:agreed-0e2s")]
+    #[serde(rename = "general-ciphering:agreed-0e2s")]
+    StaticUnifiedModel,
+}
+
+impl CarrierName {
+    /// The key that general-ciphering names, where that is the carrier.
+    pub(crate) const fn general_ciphering(self) -> Option<KeyClass> {
+        match self {
+            Self::ServiceSpecific | Self::WithTitle => None,
+            Self::IdentifiedKey => Some(KeyClass::Global),
+            Self::WrappedKey => Some(KeyClass::Wrapped),
+            Self::OnePassDiffieHellman => Some(KeyClass::OnePassDiffieHellman),
+            Self::StaticUnifiedModel => Some(KeyClass::StaticUnifiedModel),
+        }
+    }
 }
 
 /// The keys of a listener, as they were written.
@@ -229,12 +288,34 @@ impl Keys {
             encryption: key(suite, encryption, "--ek")?,
             authentication,
             dedicated: None,
+            master: None,
         })
     }
 }
 
 fn key(suite: SecuritySuite, digits: &str, option: &str) -> Result<SecretKey> {
     SecretKey::new(suite, &octets(digits, option)?).map_err(|_| key_length(suite, option))
+}
+
+/// A key pair and the public key of the meter, each with its option, all on the curve of the suite.
+fn key_pair(
+    subject: &str,
+    own: (Option<&str>, &str),
+    peer: (Option<&str>, &str),
+    keys: Option<&Keys>,
+) -> Result<KeyPair> {
+    let ((Some(own), own_option), (Some(peer), peer_option)) = (own, peer) else {
+        return Err(Failure::usage(format!("{subject} need keys"))
+            .hint(format!("give {} and {}, as hexadecimal digits or files", own.1, peer.1)));
+    };
+    let own = key_files::private_key(own, own_option)?;
+    let peer = key_files::public_key(peer, peer_option)?;
+    let curve = keys.map_or(Some(own.curve()), |keys| keys.suite.curve());
+    if curve != Some(own.curve()) || curve != Some(peer.curve()) {
+        return Err(Failure::usage(format!("the keys for {subject} are not on the curve of the suite"))
+            .hint("suite 1 has P-256, suite 2 P-384; give --suite"));
+    }
+    Ok(KeyPair { own, peer })
 }
 
 fn key_length(suite: SecuritySuite, option: &str) -> Failure {
@@ -262,11 +343,12 @@ pub(crate) struct Keys {
     pub(crate) encryption: SecretKey,
     pub(crate) authentication: AuthenticationKey,
     pub(crate) dedicated: Option<SecretKey>,
+    pub(crate) master: Option<SecretKey>,
 }
 
-/// Our signature key, and the one that the meter's signatures are verified with.
+/// Our private key for one use, and the meter's public key for the same.
 #[derive(Clone)]
-pub(crate) struct Signatures {
+pub(crate) struct KeyPair {
     pub(crate) own: PrivateKey,
     pub(crate) peer: PublicKey,
 }
@@ -284,7 +366,10 @@ pub(crate) struct Target {
     pub(crate) secret: Secret,
     pub(crate) protection: Protection,
     pub(crate) keys: Option<Keys>,
-    pub(crate) signatures: Option<Signatures>,
+    pub(crate) signatures: Option<KeyPair>,
+    pub(crate) agreement: Option<KeyPair>,
+    pub(crate) carrier: CarrierName,
+    pub(crate) signs: bool,
     pub(crate) client_title: Option<SystemTitle>,
     pub(crate) server_title: Option<SystemTitle>,
     pub(crate) counter: CounterSource,
@@ -307,6 +392,9 @@ impl Target {
             protection: Protection::empty(),
             keys: None,
             signatures: None,
+            agreement: None,
+            carrier: CarrierName::default(),
+            signs: false,
             client_title: None,
             server_title: None,
             counter: CounterSource::Kept,
@@ -340,6 +428,7 @@ impl ConnectionOptions {
                 Self {
                     meter: self.meter,
                     short_names: self.short_names || stored.short_names,
+                    sign: self.sign || stored.sign,
                     trace: self.trace,
                     $($field: self.$field.or(stored.$field),)*
                 }
@@ -374,6 +463,10 @@ impl ConnectionOptions {
             server_title,
             signing_key,
             peer_public_key,
+            carrier,
+            kek,
+            agreement_key,
+            peer_agreement_key,
             invocation_counter,
             counter_file,
             counter_from_meter,
@@ -445,7 +538,9 @@ impl ConnectionOptions {
             Auth::Ecdsa => AuthenticationMechanism::Ecdsa,
         };
         let keys = self.keys()?;
-        let signatures = self.signatures(keys.as_ref())?;
+        let carrier = self.carrier.unwrap_or_default();
+        let signatures = self.signatures(carrier, keys.as_ref())?;
+        let agreement = self.agreement(carrier, keys.as_ref())?;
         let protection = match self.security {
             Some(security) => security.protection(),
             None if keys.is_none() => Protection::empty(),
@@ -463,12 +558,13 @@ impl ConnectionOptions {
             return Err(Failure::usage("--dedicated-key without protection")
                 .hint("give --ek, --ak and --security auth-enc"));
         }
+        self.check_carrier(carrier, keys.as_ref(), protection)?;
         let proves_with_key = mechanism == AuthenticationMechanism::Gmac;
         if self.ak.is_none() && (proves_with_key || protection.contains(Protection::AUTHENTICATED)) {
             return Err(Failure::usage("authentication needs an authentication key").hint("give --ak"));
         }
-        let needs_secret =
-            mechanism != AuthenticationMechanism::None && !proves_with_key && signatures.is_none();
+        let needs_secret = !proves_with_key
+            && !matches!(mechanism, AuthenticationMechanism::None | AuthenticationMechanism::Ecdsa);
         if needs_secret && self.password.is_none() && self.password_hex.is_none() {
             return Err(Failure::usage("this --auth needs a password")
                 .hint("give --password, --password-hex or DLMS_PASSWORD; --password \"\" is an empty one"));
@@ -498,6 +594,9 @@ impl ConnectionOptions {
             protection,
             keys,
             signatures,
+            agreement,
+            carrier,
+            signs: self.sign,
             client_title,
             server_title: title(self.server_title.as_deref(), "--server-title")?,
             counter: self.counter()?,
@@ -535,27 +634,48 @@ impl ConnectionOptions {
         if let Some(digits) = &self.dedicated_key {
             keys.dedicated = Some(key(keys.suite, digits, "--dedicated-key")?);
         }
+        if let Some(digits) = &self.kek {
+            keys.master = Some(key(keys.suite, digits, "--kek")?);
+        }
         Ok(Some(keys))
     }
 
-    /// The keys of `--auth ecdsa`, all on the curve of the suite.
-    fn signatures(&self, keys: Option<&Keys>) -> Result<Option<Signatures>> {
-        if self.auth != Some(Auth::Ecdsa) {
-            // Where a meter's profile has them, another --auth does not need them.
-            return Ok(None);
+    /// The keys of `--auth ecdsa`, `--sign` and the signed ephemeral keys of C(1e, 1s).
+    fn signatures(&self, carrier: CarrierName, keys: Option<&Keys>) -> Result<Option<KeyPair>> {
+        // Where a meter's profile has them, others do not need them.
+        let are_needed = self.auth == Some(Auth::Ecdsa)
+            || self.sign
+            || carrier.general_ciphering() == Some(KeyClass::OnePassDiffieHellman);
+        let own = (self.signing_key.as_deref(), "--signing-key");
+        let peer = (self.peer_public_key.as_deref(), "--peer-public-key");
+        are_needed.then(|| key_pair("signatures", own, peer, keys)).transpose()
+    }
+
+    /// The keys of C(1e, 1s) and C(0e, 2s).
+    fn agreement(&self, carrier: CarrierName, keys: Option<&Keys>) -> Result<Option<KeyPair>> {
+        let are_needed = matches!(
+            carrier.general_ciphering(),
+            Some(KeyClass::OnePassDiffieHellman | KeyClass::StaticUnifiedModel)
+        );
+        let own = (self.agreement_key.as_deref(), "--agreement-key");
+        let peer = (self.peer_agreement_key.as_deref(), "--peer-agreement-key");
+        are_needed.then(|| key_pair("agreed keys", own, peer, keys)).transpose()
+    }
+
+    fn check_carrier(&self, carrier: CarrierName, keys: Option<&Keys>, protection: Protection) -> Result<()> {
+        let is_protected = keys.is_some() && !protection.is_empty();
+        if !is_protected && (self.sign || carrier != CarrierName::ServiceSpecific) {
+            return Err(Failure::usage("--carrier and --sign are for protected APDUs")
+                .hint("give --ek, --ak and --security auth-enc"));
         }
-        let (Some(own), Some(peer)) = (&self.signing_key, &self.peer_public_key) else {
-            return Err(Failure::usage("signatures need keys")
-                .hint("give --signing-key and --peer-public-key, as hexadecimal digits or files"));
-        };
-        let own = key_files::private_key(own, "--signing-key")?;
-        let peer = key_files::public_key(peer, "--peer-public-key")?;
-        let curve = keys.map_or(Some(own.curve()), |keys| keys.suite.curve());
-        if curve != Some(own.curve()) || curve != Some(peer.curve()) {
-            return Err(Failure::usage("the signature keys are not on the curve of the suite")
-                .hint("suite 1 has P-256, suite 2 P-384; give --suite"));
+        if carrier.general_ciphering().is_some() && self.dedicated_key.is_some() {
+            return Err(Failure::usage("general-ciphering has no dedicated key")
+                .hint("leave --dedicated-key out, or take --carrier general-glo"));
         }
-        Ok(Some(Signatures { own, peer }))
+        if carrier == CarrierName::WrappedKey && self.kek.is_none() {
+            return Err(Failure::usage("wrapped keys need a master key").hint("give --kek"));
+        }
+        Ok(())
     }
 
     fn counter(&self) -> Result<CounterSource> {

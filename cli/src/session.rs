@@ -11,7 +11,7 @@ use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    CounterId, CounterStore, Forgetful, KeyUsage, PeerKeys, PublicKey, StorageError, SystemTitle,
+    CounterId, CounterStore, Forgetful, KeyUsage, PeerKeys, Protection, PublicKey, StorageError, SystemTitle,
 };
 use dlms_tokio::iec62056_21::BaudRate;
 use dlms_tokio::{
@@ -20,7 +20,7 @@ use dlms_tokio::{
 };
 
 use crate::args::Framing;
-use crate::connection::{CounterSource, Keys, Target};
+use crate::connection::{CarrierName, CounterSource, Keys, Target};
 use crate::counters;
 use crate::failure::{Exit, Failure, Result};
 use crate::parse::address::Address;
@@ -161,10 +161,16 @@ async fn options(target: &Target) -> Result<ClientOptions> {
         // A counter that the user states is tried as it is.
         options.follows_counter = !matches!(target.counter, CounterSource::Value(_));
     }
-    if let Some(signatures) = &target.signatures {
-        let own = KeyPairs::new().with(KeyUsage::DigitalSignature, signatures.own.clone());
-        options.identity =
-            Some(Identity::new(own, Meter { title: target.server_title, key: signatures.peer }));
+    let pairs =
+        [(KeyUsage::DigitalSignature, &target.signatures), (KeyUsage::KeyAgreement, &target.agreement)];
+    if pairs.iter().any(|(_, pair)| pair.is_some()) {
+        let mut own = KeyPairs::new();
+        let mut meter = Meter { title: target.server_title, keys: [None; KeyUsage::ALL.len()] };
+        for (usage, pair) in pairs {
+            own.set_in_use(usage, pair.as_ref().map(|pair| pair.own.clone()));
+            meter.keys[usage as usize] = pair.as_ref().map(|pair| pair.peer);
+        }
+        options.identity = Some(Identity::new(own, meter));
     }
     if target.trace {
         options.trace = Some(Box::new(trace::to_standard_error()));
@@ -175,13 +181,13 @@ async fn options(target: &Target) -> Result<ClientOptions> {
 /// The one peer of a client: the meter, by its title where that is known.
 struct Meter {
     title: Option<SystemTitle>,
-    key: PublicKey,
+    keys: [Option<PublicKey>; KeyUsage::ALL.len()],
 }
 
 impl PeerKeys for Meter {
     fn public_key(&self, owner: SystemTitle, usage: KeyUsage) -> Option<PublicKey> {
         let is_meter = self.title.is_none_or(|title| title == owner);
-        (is_meter && usage == KeyUsage::DigitalSignature).then_some(self.key)
+        self.keys[usage as usize].filter(|_| is_meter)
     }
 }
 
@@ -215,6 +221,7 @@ fn framing(target: &Target) -> Result<dlms_tokio::Framing> {
 
 fn association(target: &Target) -> ClientConfig {
     let base = ClientConfig::public();
+    let general_ciphering = target.carrier.general_ciphering();
     let dedicated = target.keys.as_ref().and_then(|keys| keys.dedicated.clone());
     ClientConfig {
         // HLS-GMAC without protection needs the key for its proof alone.
@@ -222,6 +229,9 @@ fn association(target: &Target) -> ClientConfig {
         mechanism: target.mechanism,
         secret: target.secret.clone(),
         policy: target.protection,
+        request_protection: if target.signs { Protection::SIGNED } else { Protection::empty() },
+        general_protection: target.carrier == CarrierName::WithTitle,
+        general_ciphering,
         client_title: target.client_title,
         server_title: target.server_title,
         dedicated_key: dedicated.map_or(DedicatedKeyChoice::None, DedicatedKeyChoice::Stated),
@@ -286,7 +296,7 @@ impl CounterStore for Sending {
 }
 
 fn with_counter(keys: &Keys, begin: u32, store: impl CounterStore + Send + 'static) -> dlms_tokio::Keys {
-    dlms_tokio::Keys::of(
+    let counted = dlms_tokio::Keys::of(
         keys.suite,
         keys.client_title,
         keys.encryption.clone(),
@@ -294,7 +304,11 @@ fn with_counter(keys: &Keys, begin: u32, store: impl CounterStore + Send + 'stat
         counters::COUNTER,
         begin,
         store,
-    )
+    );
+    match &keys.master {
+        Some(key) => counted.with_master_key(key.clone()),
+        None => counted,
+    }
 }
 
 /// Where sending goes on, as the public client reads it: one above the highest counter that the meter has accepted.

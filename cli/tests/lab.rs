@@ -83,6 +83,55 @@ fn every_association_over_hdlc() {
 }
 
 #[test]
+fn every_carrier() {
+    let state = Directory::new();
+    let meter = serve(&state, "lab", "wrapper", &[]);
+    let credentials = credentials(&state, "lab");
+    let image = state.file("image.bin");
+    std::fs::write(&image, vec![0xA5; 3000]).unwrap();
+    for (name, has_key_pairs) in [
+        ("gmac-0-auth-enc", false),
+        ("gmac-1-auth-enc", true),
+        ("ecdsa-1-auth-enc", true),
+        ("gmac-2-auth", true),
+        ("ecdsa-2-auth-enc", true),
+    ] {
+        let options = options(&meter, "wrapper", association(&credentials, name));
+        for carrier in [
+            "general-glo",
+            "general-ciphering",
+            "general-ciphering:wrapped",
+            "general-ciphering:agreed-1e1s",
+            "general-ciphering:agreed-0e2s",
+        ] {
+            if !has_key_pairs && carrier.contains("agreed") {
+                continue;
+            }
+            for sign in [&[][..], &["--sign"]] {
+                if !has_key_pairs && !sign.is_empty() {
+                    continue;
+                }
+                let run = |command: &str, rest: &[&str]| {
+                    let more = [&["--carrier", carrier][..], sign, rest].concat();
+                    let outcome = dlms(&state, words(command, &options, &more));
+                    assert_eq!(outcome.code, 0, "{name}, {more:?}: {outcome:?}");
+                    outcome
+                };
+                let read = run("read", &["--json", CLOCK, ENERGY, "--trace"]);
+                assert_eq!(read.json().as_array().unwrap().len(), 2);
+                // The tag of the APDU behind the header of the wrapper.
+                let tag = if carrier == "general-glo" { "> apdu     db" } else { "> apdu     dd" };
+                assert!(read.stderr.contains(tag), "{}", read.stderr);
+            }
+        }
+        let carrier = ["--carrier", "general-ciphering:wrapped"];
+        let send = [&carrier[..], &["--json", image.to_str().unwrap()]].concat();
+        let sent = dlms(&state, words("image", &options, &send)).expect(0).json();
+        assert_eq!(sent["status"], "activation-successful", "{name}");
+    }
+}
+
+#[test]
 fn values_of_all_objects() {
     let state = Directory::new();
     let meter = serve(&state, "pmm1220", "wrapper", &[]);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use dlms::Accepted;
 use dlms::server::AssociationConfig;
 use dlms::xdlms::Conformance;
 use dlms_security::{AuthenticationMechanism, Protection, Secret, SecuritySuite};
@@ -45,6 +46,12 @@ pub struct Credentials {
     pub signing_key: Option<String>,
     /// The server's public signature key, `x ‖ y`.
     pub peer_public_key: Option<String>,
+    /// The master key.
+    pub kek: Option<String>,
+    /// The client's key for key agreement, in suites 1 and 2.
+    pub agreement_key: Option<String>,
+    /// The server's public key for key agreement, `x ‖ y`.
+    pub peer_agreement_key: Option<String>,
 }
 
 impl fmt::Debug for Credentials {
@@ -92,7 +99,7 @@ impl Association {
             conformance: conformance(self)?,
             max_receive_pdu_size: self.max_pdu,
             client_title: None,
-            accepted: dlms::Accepted::default(),
+            accepted: accepted(self)?,
             notifications: dlms::Envelope::GLOBAL,
             presents_certificate: false,
             accept_shared_counter: self.accept_shared_counter,
@@ -107,6 +114,8 @@ impl Association {
         let has_titles = keys.is_some() || mechanism.needs_titles();
         let client_title = keys.map_or(DEFAULT_CLIENT_TITLE, |keys| keys.client_title.as_str());
         let counter = keys.map(|keys| dotted(&keys.counter)).transpose()?;
+        let public = keys.map_or(Ok([None, None]), KeySet::server_public_keys)?;
+        let [peer_public_key, peer_agreement_key] = public.map(|key| key.map(|key| to_hex(key.octets())));
         Ok(Credentials {
             name: self.id.clone(),
             client: self.client_sap,
@@ -136,10 +145,10 @@ impl Association {
             client_title: has_titles.then(|| client_title.to_owned()),
             counter_object: counter,
             signing_key: keys.and_then(|keys| keys.client_signing_key.clone()),
-            peer_public_key: match keys {
-                Some(keys) => keys.server_public_key()?.map(|key| to_hex(key.octets())),
-                None => None,
-            },
+            peer_public_key,
+            kek: keys.and_then(|keys| keys.kek.clone()),
+            agreement_key: keys.and_then(|keys| keys.client_agreement_key.clone()),
+            peer_agreement_key,
         })
     }
 }
@@ -172,6 +181,23 @@ pub(crate) fn conformance(association: &Association) -> Result<Conformance, Mode
         };
     }
     Ok(conformance)
+}
+
+/// The envelopes, kinds of keys and deviations of an association.
+fn accepted(association: &Association) -> Result<Accepted, ModelError> {
+    let mut accepted = Accepted::default();
+    for form in &association.accepted {
+        accepted |= match form.as_str() {
+            "identified-key" => Accepted::IDENTIFIED_KEY,
+            "wrapped-key" => Accepted::WRAPPED_KEY,
+            "one-pass-diffie-hellman" => Accepted::ONE_PASS_DIFFIE_HELLMAN,
+            "static-unified-model" => Accepted::STATIC_UNIFIED_MODEL,
+            "signing" => Accepted::SIGNING,
+            "restarting-counters" => Accepted::RESTARTING_COUNTERS,
+            _ => return Err(ModelError::Value(form.clone())),
+        };
+    }
+    Ok(accepted)
 }
 
 impl KeySet {

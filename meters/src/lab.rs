@@ -11,7 +11,8 @@
 //! Each association with keys has a Security setup, keys and a counter object of its own: of version 0 with suite 0, of
 //! version 1 with the others. The master key of setup 0 is 60 61 62 …; the first octet rises with the number of the setup. The public client sees all
 //! counters. Clients of every kind are tried here, so those are served too that use one invocation counter for a proof of
-//! mechanism 5 and the APDU that carries it.
+//! mechanism 5 and the APDU that carries it, and those that speak general-ciphering, with any key information, and
+//! general-signing.
 
 use std::collections::HashMap;
 
@@ -81,8 +82,18 @@ pub(crate) fn add_associations(model: &mut Model) {
     }
 }
 
+/// What an association with ciphering takes besides the usual envelopes.
+const ACCEPTED: [&str; 6] = [
+    "identified-key",
+    "wrapped-key",
+    "one-pass-diffie-hellman",
+    "static-unified-model",
+    "signing",
+    "restarting-counters",
+];
+
 /// A private key of the suite's curve; test material.
-fn signing_key(suite: u8, first: u8) -> Option<String> {
+fn private_key(suite: u8, first: u8) -> Option<String> {
     let length = match suite {
         0 => return None,
         1 => 32,
@@ -125,6 +136,7 @@ fn add(
             .collect(),
         max_pdu: MAX_PDU,
         accept_shared_counter: mechanism == 5,
+        accepted: ACCEPTED.iter().filter(|_| ciphered).map(|&it| it.to_owned()).collect(),
     });
     let place = model.association.len();
     model.object.push(Object {
@@ -154,8 +166,10 @@ fn add(
         ek: key(0x00),
         ak: key(0xD0),
         kek: Some(key(0x60)),
-        server_signing_key: signing_key(suite, 0x21),
-        client_signing_key: signing_key(suite, 0x31),
+        server_signing_key: private_key(suite, 0x21),
+        client_signing_key: private_key(suite, 0x31),
+        server_agreement_key: private_key(suite, 0x41),
+        client_agreement_key: private_key(suite, 0x51),
         client_title: client_title.to_owned(),
         counter: counter.clone(),
     });

@@ -57,6 +57,9 @@ pub(crate) struct Association {
     /// Whether clients are served that use one counter for a proof of mechanism 5 and the APDU that carries it.
     #[serde(default)]
     pub(crate) accept_shared_counter: bool,
+    /// What is taken besides the service-specific forms and general-glo- and general-ded-ciphering.
+    #[serde(default)]
+    pub(crate) accepted: Vec<String>,
 }
 
 /// The test keys of a Security setup.
@@ -76,6 +79,12 @@ pub(crate) struct KeySet {
     /// The client's.
     #[serde(default)]
     pub(crate) client_signing_key: Option<String>,
+    /// The meter's key for key agreement, in suites 1 and 2.
+    #[serde(default)]
+    pub(crate) server_agreement_key: Option<String>,
+    /// The client's.
+    #[serde(default)]
+    pub(crate) client_agreement_key: Option<String>,
     pub(crate) client_title: String,
     /// The Data object that tells the highest counter received.
     pub(crate) counter: String,

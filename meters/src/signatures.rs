@@ -1,4 +1,4 @@
-//! The signature keys of a model: the meter's own, and those of its clients.
+//! The key pairs of a model, for signatures and for key agreement: the meter's own, and its clients' public keys.
 
 use dlms::KeyPairs;
 use dlms_security::{
@@ -10,7 +10,7 @@ use crate::ModelError;
 use crate::model::{KeySet, Model};
 use crate::notation::hex;
 
-/// The clients whose signatures a meter takes.
+/// The clients whose signatures a meter takes, and with whom it agrees on keys.
 #[derive(Clone, Debug, Default)]
 pub struct Clients(Vec<KnownPeer>);
 
@@ -25,7 +25,7 @@ impl KeySet {
         SecuritySuite::from_id(self.suite)?.curve()
     }
 
-    fn signing_key(&self, key: Option<&String>) -> Result<Option<PrivateKey>, ModelError> {
+    fn private_key(&self, key: Option<&String>) -> Result<Option<PrivateKey>, ModelError> {
         let Some((curve, key)) = self.curve().zip(key) else { return Ok(None) };
         let wrong = || ModelError::Value(self.security_setup.clone());
         let scalar = hex(key).ok_or_else(wrong)?;
@@ -33,22 +33,24 @@ impl KeySet {
     }
 
     fn public(&self, key: Option<&String>) -> Result<Option<PublicKey>, ModelError> {
-        let Some(key) = self.signing_key(key)? else { return Ok(None) };
+        let Some(key) = self.private_key(key)? else { return Ok(None) };
         let public = RustCrypto::new(NoRandom).public_key(&key);
         public.map(Some).map_err(|_| ModelError::Value(self.security_setup.clone()))
     }
 
-    /// The meter's public key, for its clients.
-    pub(crate) fn server_public_key(&self) -> Result<Option<PublicKey>, ModelError> {
-        self.public(self.server_signing_key.as_ref())
+    /// The meter's public keys, for its clients: of its signatures, and for key agreement.
+    pub(crate) fn server_public_keys(&self) -> Result<[Option<PublicKey>; 2], ModelError> {
+        Ok([self.public(self.server_signing_key.as_ref())?, self.public(self.server_agreement_key.as_ref())?])
     }
 }
 
 /// The meter's key pairs, at the place of each Security setup.
 pub(crate) fn key_pairs(model: &Model) -> Result<Vec<KeyPairs>, ModelError> {
     let pairs = model.key_set.iter().map(|keys| {
-        let key = keys.signing_key(keys.server_signing_key.as_ref())?;
-        Ok(key.map_or(KeyPairs::new(), |key| KeyPairs::new().with(KeyUsage::DigitalSignature, key)))
+        let mut pairs = KeyPairs::new();
+        pairs.set_in_use(KeyUsage::DigitalSignature, keys.private_key(keys.server_signing_key.as_ref())?);
+        pairs.set_in_use(KeyUsage::KeyAgreement, keys.private_key(keys.server_agreement_key.as_ref())?);
+        Ok(pairs)
     });
     pairs.collect()
 }
@@ -63,8 +65,10 @@ pub(crate) fn clients(model: &Model) -> Result<Clients, ModelError> {
         if clients.iter().any(|known| known.title == title) {
             continue;
         }
-        if let Some(key) = keys.public(keys.client_signing_key.as_ref())? {
-            clients.push(KnownPeer { title, keys: [Some(key), None, None] });
+        let signing = keys.public(keys.client_signing_key.as_ref())?;
+        let agreement = keys.public(keys.client_agreement_key.as_ref())?;
+        if signing.is_some() || agreement.is_some() {
+            clients.push(KnownPeer { title, keys: [signing, agreement, None] });
         }
     }
     Ok(Clients(clients))

@@ -91,6 +91,7 @@ pub struct Keys {
     pub(crate) counter: CounterId,
     pub(crate) reserved: u32,
     pub(crate) store: Box<dyn CounterStore + Send>,
+    pub(crate) master: Option<SecretKey>,
 }
 
 impl Keys {
@@ -124,8 +125,23 @@ impl Keys {
         reserved: u32,
         store: impl CounterStore + Send + 'static,
     ) -> Self {
-        let store = Box::new(store);
-        Self { suite, client_title, encryption_key, authentication_key, counter, reserved, store }
+        Self {
+            suite,
+            client_title,
+            encryption_key,
+            authentication_key,
+            counter,
+            reserved,
+            store: Box::new(store),
+            master: None,
+        }
+    }
+
+    /// With the master key, which wraps the keys of general-ciphering with wrapped keys.
+    #[must_use]
+    pub fn with_master_key(mut self, key: SecretKey) -> Self {
+        self.master = Some(key);
+        self
     }
 
     /// Begins no lower than at `counter`: a number that a user gives, or that the meter shows. What is reserved already

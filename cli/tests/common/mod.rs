@@ -193,6 +193,9 @@ pub fn options(meter: &Running, framing: &str, credentials: &Value) -> Vec<Strin
         ("--server-title", "server-title"),
         ("--signing-key", "signing-key"),
         ("--peer-public-key", "peer-public-key"),
+        ("--kek", "kek"),
+        ("--agreement-key", "agreement-key"),
+        ("--peer-agreement-key", "peer-agreement-key"),
     ] {
         match &credentials[key] {
             Value::Null => {}

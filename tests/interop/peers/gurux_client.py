@@ -20,12 +20,21 @@ import sys
 import time
 import traceback
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import certificates
+import compute_vectors as compute
+from general_protection import KINDS, Form, GeneralProtection, verify_tags
 from gurux_dlms import GXByteBuffer, GXDateTime, GXDLMSAccessItem, GXReplyData
-from gurux_dlms.enums import (AccessServiceCommandType, Authentication, Conformance,
-                              DataType, InterfaceType, ObjectType, Security)
+from gurux_dlms.ConnectionState import ConnectionState
+from gurux_dlms.GXDLMS import GXDLMS
+from gurux_dlms.enums import (AccessServiceCommandType, Authentication, Command, Conformance,
+                              DataType, InterfaceType, ObjectType, RequestTypes, Security)
 from gurux_dlms.GXDLMSSettings import GXDLMSSettings
 from gurux_dlms.objects import GXDLMSObject
-from gurux_dlms.objects.enums import SecuritySuite
+from gurux_dlms.objects.enums import (CertificateEntity, CertificateType, GlobalKeyType,
+                                      SecuritySuite)
 from gurux_dlms.secure import GXDLMSSecureClient
 
 AUTHS = {
@@ -39,6 +48,7 @@ SECURITY = {"none": Security.NONE, "auth": Security.AUTHENTICATION,
 SUITES = {0: SecuritySuite.SUITE_0, 1: SecuritySuite.SUITE_1, 2: SecuritySuite.SUITE_2}
 ALL_OPS = ("objects", "read-all", "set", "action", "profile-entry", "profile-range",
            "image", "list", "access")
+SETUP_OPS = "key-transfer,key-agreement,policy,key-pair,certificate,remove-certificate"
 
 
 class Refused(Exception):
@@ -113,6 +123,49 @@ def replace_ecdsa():
         sys.modules[name].GXEcdsa = Ecdsa
 
 
+def use_general_protection(peer):
+    """Let APDUs of the open association travel in general-ciphering, general-signing, or both."""
+    opt = peer.opt
+    settings = peer.cl.settings
+    general = GeneralProtection(opt.suite, bytes.fromhex(opt.system_title), vars(opt))
+    control = int(SECURITY[opt.security]) | opt.suite
+    cipher, get_pdu = GXDLMS.cipher0.__func__, GXDLMS.getPdu.__func__
+
+    def seal(cls, p, data):
+        if p.settings is not settings or not settings.connected & ConnectionState.DLMS:
+            return cipher(cls, p, data)
+        counter = settings.cipher.invocationCounter
+        # The package's own choice, and its additional authenticated data have no other.
+        transaction = counter.to_bytes(8, "big")
+        apdu = bytes(data.array() if hasattr(data, "array") else data)
+        if opt.general_ciphering is None:
+            form = Form(signed=True, transaction=transaction)
+            signed = general.seal(apdu, form, settings.sourceSystemTitle, counter)
+            return cipher(cls, p, bytearray(signed))
+        form = Form(opt.general_ciphering, control, opt.sign, transaction)
+        settings.cipher.invocationCounter = counter + 1
+        return bytearray(general.seal(apdu, form, settings.sourceSystemTitle, counter))
+
+    def open_(cls, reply_settings, data):
+        octets = bytes(data.data.array()[data.data.position:])
+        if data.command != Command.NONE or not octets or octets[0] not in (0xDD, 0xDF):
+            return get_pdu(cls, reply_settings, data)
+        if data.moreData & RequestTypes.FRAME:
+            # The rest follows; the package then looks at the whole again.
+            data.command = Command.GENERAL_GLO_CIPHERING
+            return None
+        plain, form = general.open(octets, settings.sourceSystemTitle)
+        peer.answers.append(form)
+        data.data.size = data.data.position
+        data.data.set(plain)
+        get_pdu(cls, reply_settings, data)
+        data.cipherIndex = data.data.size
+        return None
+
+    GXDLMS.cipher0 = classmethod(seal)
+    GXDLMS.getPdu = classmethod(open_)
+
+
 def jsonable(value, depth=0):
     """Best effort conversion of gurux-dlms values to JSON types."""
     if isinstance(value, GXDLMSObject) and depth:
@@ -151,7 +204,7 @@ class Peer:
                                      AUTHS[opt.auth], opt.password, framing)
         self.cl.maxReceivePDUSize = opt.max_pdu
         self.cl.proposedConformance |= Conformance.GENERAL_PROTECTION
-        if not opt.general_protection:
+        if not (opt.general_protection or opt.general_ciphering or opt.sign):
             self.cl.proposedConformance &= ~Conformance.GENERAL_PROTECTION
         if opt.gbt:
             self.cl.proposedConformance |= Conformance.GENERAL_BLOCK_TRANSFER
@@ -176,8 +229,11 @@ class Peer:
             from gurux_dlms.ecdsa import GXPrivateKey, GXPublicKey
             priv = GXPrivateKey.fromRawBytes(bytes.fromhex(opt.signing_key))
             # uncompressed point: 04 before x||y
-            pub = GXPublicKey.fromRawBytes(b"\x04" + bytes.fromhex(opt.peer_public_key))
+            pub = GXPublicKey.fromRawBytes(b"\x04" + bytes.fromhex(opt.peer_signing_key))
             ci.signingKeyPair = (pub, priv)
+        self.answers = []
+        if opt.general_ciphering or opt.sign:
+            use_general_protection(self)
 
     # -- transport -------------------------------------------------------
     def exchange(self, frames, allow_error=False):
@@ -450,6 +506,118 @@ class Peer:
         return {"requested": len(want), "received": len(rep.value or []),
                 "fail": len(rep.value or []) != len(want)}
 
+    # -- security setup --------------------------------------------------
+    def setup(self):
+        return self.find(ObjectType.SECURITY_SETUP, self.opt.setup_ln)
+
+    def setup_method(self, frames):
+        """The octets that the method returns."""
+        reply = self.exchange(frames)
+        return bytes(reply.value) if isinstance(reply.value, (bytes, bytearray)) else reply.value
+
+    def keys(self, ids):
+        """New keys by their id, and what taking them into use is."""
+        size, ci = len(bytes.fromhex(self.opt.ek)), self.cl.ciphering
+
+        def install(key_id, key):
+            if key_id == GlobalKeyType.UNICAST_ENCRYPTION:
+                # Another key, other counters.
+                ci.blockCipherKey, ci.invocationCounter = bytearray(key), 0
+                self.opt.ek = key.hex()
+            elif key_id == GlobalKeyType.AUTHENTICATION:
+                ci.authenticationKey = bytearray(key)
+                self.opt.ak = key.hex()
+            elif key_id == GlobalKeyType.KEK:
+                self.opt.kek = key.hex()
+        return [(GlobalKeyType(i), os.urandom(size)) for i in ids], install
+
+    def key_transfer(self):
+        """New keys with ids `--key-ids`, wrapped with the master key."""
+        new, install = self.keys(self.opt.key_ids)
+        if self.opt.suite == 2:
+            # The package wraps with 16 octets only.
+            from cryptography.hazmat.primitives.keywrap import aes_key_wrap
+            kek = bytes.fromhex(self.opt.kek)
+            entries = [b"\x02\x02\x16" + bytes((i,)) + b"\x09\x28" + aes_key_wrap(kek, key)
+                       for i, key in new]
+            data = bytearray(b"\x01" + bytes((len(new),)) + b"".join(entries))
+            self.setup_method(self.cl.method(self.setup(), 2, data, DataType.ARRAY))
+        else:
+            kek = bytearray.fromhex(self.opt.kek)
+            listed = [(i, bytearray(key)) for i, key in new]
+            self.setup_method(self.setup().globalKeyTransfer(self.cl, kek, listed))
+        for key_id, key in new:
+            install(key_id, key)
+        return {"ek": self.opt.ek, "ak": self.opt.ak, "kek": self.opt.kek, **self.read_policy()}
+
+    def key_agreement(self):
+        """New keys with ids `--key-ids` by C(2e, 0s): the package has the method's parameter without a signature."""
+        suite = self.opt.suite
+        general = GeneralProtection(suite, bytes.fromhex(self.opt.system_title), vars(self.opt))
+        new, install = self.keys(self.opt.key_ids)
+        entries, ephemerals = b"", []
+        for key_id, _ in new:
+            ephemeral = ec.generate_private_key(compute.CURVES[suite])
+            point = compute.public(suite, ephemeral)
+            signature = compute.sign(suite, general.private("signing"), bytes((key_id,)) + point)
+            entries += b"\x02\x02\x16" + bytes((key_id,)) + b"\x09" + compute.field(point + signature)
+            ephemerals.append(ephemeral)
+        data = bytearray(b"\x01" + bytes((len(new),)) + entries)
+        answers = self.setup_method(self.cl.method(self.setup(), 3, data, DataType.ARRAY))
+        other = compute.AES_GCM[suite] + general.own_title + bytes(self.cl.settings.sourceSystemTitle)
+        half = 2 * compute.size(suite)
+        agreed = []
+        for (key_id, _), ephemeral, (answered, data) in zip(new, ephemerals, answers, strict=True):
+            point, signature = bytes(data)[:half], bytes(data)[half:]
+            assert answered == key_id
+            general.verify(signature, bytes((key_id,)) + point)
+            z = ephemeral.exchange(ec.ECDH(), general.point(point))
+            agreed.append((key_id, compute.derive(suite, z, other)))
+        for key_id, key in agreed:
+            install(key_id, key)
+        return {"ek": self.opt.ek, "ak": self.opt.ak, **self.read_policy()}
+
+    def policy(self):
+        """security_activate with `--policy`."""
+        self.setup_method(self.setup().activate(self.cl, self.opt.policy))
+        return self.read_policy()
+
+    def read_policy(self):
+        rep = self.exchange(self.cl.read(self.setup(), 2)[0])
+        return {"policy": int(rep.value)}
+
+    def key_pair(self):
+        """A new key pair for signatures, and the request for its certificate."""
+        setup, kind = self.setup(), CertificateType.DIGITAL_SIGNATURE
+        self.setup_method(setup.generateKeyPair(self.cl, kind))
+        request = x509.load_der_x509_csr(self.setup_method(setup.generateCertificate(self.cl, kind)))
+        names = [name.value for name in request.subject]
+        numbers = request.public_key().public_numbers()
+        size = compute.size(self.opt.suite)
+        key = numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big")
+        self.request = request
+        return {"subject": names, "public_key": key.hex(), "fail": not request.is_signature_valid}
+
+    def certificate(self):
+        """A certificate for the new key pair by the authority in `--authority`: imported, read back."""
+        title = bytes(self.cl.settings.sourceSystemTitle)
+        der = certificates.certify(self.opt.authority, self.request)
+        setup = self.setup()
+        imported = argparse.Namespace(encoded=bytearray(der))
+        self.setup_method(setup.importCertificate(self.cl, imported))
+        entity, kind = CertificateEntity.SERVER, CertificateType.DIGITAL_SIGNATURE
+        read = self.setup_method(
+            setup.exportCertificateByEntity(self.cl, entity, kind, bytearray(title)))
+        rep = self.exchange(self.cl.read(setup, 6)[0])
+        return {"listed": [[int(one[0]), int(one[1])] for one in rep.value], "fail": read != der}
+
+    def remove_certificate(self):
+        title = bytearray(self.cl.settings.sourceSystemTitle)
+        entity, kind = CertificateEntity.SERVER, CertificateType.DIGITAL_SIGNATURE
+        self.setup_method(self.setup().removeCertificateByEntity(self.cl, entity, kind, title))
+        rep = self.exchange(self.cl.read(self.setup(), 6)[0])
+        return {"listed": [[int(one[0]), int(one[1])] for one in rep.value]}
+
     def access(self):
         objs = [o for o in self.cl.objects if o.objectType in
                 (ObjectType.DATA, ObjectType.CLOCK)][:3]
@@ -481,7 +649,12 @@ def parse_args(argv):
     a("--ic", type=int, default=1, help="first invocation counter")
     a("--ic-object", help="logical name of the Data object holding the counter")
     a("--signing-key", help="raw private key, hex (P-256 or P-384)")
-    a("--peer-public-key", help="raw public point x||y, hex")
+    a("--peer-public-key", dest="peer_signing_key", help="raw public point x||y, hex")
+    a("--agreement-key", help="raw private key for agreed keys, hex")
+    a("--peer-agreement-key", help="raw public point for agreed keys, hex")
+    a("--kek", help="master key, hex")
+    a("--general-ciphering", choices=KINDS, help="the kind of key that its key-info names")
+    a("--sign", action="store_true", help="general-signing, inside of the ciphering")
     a("--fix-ecdsa", action="store_true",
       help="let `cryptography` do ECDSA")
     a("--fix-gbt", action="store_true",
@@ -496,7 +669,7 @@ def parse_args(argv):
     a("--max-info", type=int, default=128)
     a("--window", type=int, default=1)
     a("--ops", default="objects,read-all",
-      help="comma list of: " + ",".join(ALL_OPS) + ",profile-all,clock-set")
+      help="comma list of: " + ",".join(ALL_OPS) + ",profile-all,clock-set," + SETUP_OPS)
     a("--profile", default="1.0.99.1.0.255")
     a("--entry", type=int, nargs=2, default=(1, 10), metavar=("FIRST", "COUNT"))
     a("--range", nargs=2, default=("2026-01-01T00:00:00", "2026-01-02T00:00:00"))
@@ -504,6 +677,11 @@ def parse_args(argv):
     a("--set-ln", default="0.0.96.1.9.255")
     a("--set-value", default="peer-was-here")
     a("--action", default="70:0.0.96.3.10.255:1", help="class:ln:method, int8(0) argument")
+    a("--setup-ln", default="0.0.43.0.0.255")
+    a("--key-ids", type=lambda text: [int(one) for one in text.split("+")], default=[0],
+      help="keys that key-transfer and key-agreement change, as in 0+2")
+    a("--policy", type=int, default=3)
+    a("--authority", help="folder of the authority of `dlms pki init` that certifies the new key pair")
     a("--image-ln", default="0.0.44.0.0.255")
     a("--image-size", type=int, default=1000)
     a("--image-id", default="peer-image-1")
@@ -518,10 +696,13 @@ def parse_args(argv):
     size = 32 if opt.suite == 2 else 16
     opt.ek = opt.ek or bytes(range(size)).hex()
     opt.ak = opt.ak or bytes(0xD0 + (i % 0x30) for i in range(size)).hex()
-    if opt.auth == "ecdsa":
-        n = 48 if opt.suite == 2 else 32
-        opt.signing_key = opt.signing_key or test_key("peer-client", n)
-        opt.peer_public_key = opt.peer_public_key or public_of(test_key("peer-server", n), n)
+    opt.kek = opt.kek or "31" * size
+    n = 48 if opt.suite == 2 else 32
+    opt.signing_key = opt.signing_key or test_key("peer-client", n)
+    opt.peer_signing_key = opt.peer_signing_key or public_of(test_key("peer-server", n), n)
+    opt.agreement_key = opt.agreement_key or test_key("peer-client-agreement", n)
+    opt.peer_agreement_key = opt.peer_agreement_key or public_of(
+        test_key("peer-server-agreement", n), n)
     return opt
 
 
@@ -540,12 +721,13 @@ def public_of(priv, size):
 def main(argv=None):
     opt = parse_args(argv)
     ops = [o for o in opt.ops.split(",") if o]
+    verify_tags()
     if opt.fix_ecdsa:
         replace_ecdsa()
     if opt.fix_gbt:
         GXDLMSSettings.blockNumber = property(lambda s: s.blockIndex)
     result = {"peer": "gurux-dlms", "options": {k: v for k, v in vars(opt).items()
-              if k not in ("ek", "ak", "dedicated", "signing_key", "password")},
+              if k not in ("ek", "ak", "kek", "dedicated", "signing_key", "agreement_key", "password")},
               "ops": {}}
     noise = io.StringIO()
     code = 0
@@ -590,6 +772,11 @@ def main(argv=None):
                 result["release"] = {"ok": True}
             except Exception as ex:
                 result["release"] = {"ok": False, "error": f"{type(ex).__name__}: {ex}"}
+    if peer:
+        # In what the answers came, once each.
+        result["answers"] = sorted({
+            f"{form.kind or 'plain'} {form.control:02x}{' signed' if form.signed else ''}"
+            for form in peer.answers})
     if peer and peer.link:
         result["bytes"] = {"tx": peer.link.tx, "rx": peer.link.rx,
                            "frames_tx": peer.link.tx_frames}

@@ -10,6 +10,7 @@ after --once connections; 2 bad command line; 3 the port could not be bound.
 import argparse
 import datetime as dt
 import hashlib
+import json
 import os
 import random
 import signal
@@ -32,6 +33,7 @@ from gurux_dlms.internal._GXCommon import _GXCommon
 from gurux_dlms.internal._GXDataInfo import _GXDataInfo
 from gurux_dlms.ConnectionState import ConnectionState
 from gurux_dlms import objects as O
+from general_protection import GeneralProtection, verify_tags
 from gurux_dlms.objects.enums import (ControlMode, ControlState, ImageTransferStatus,
                                       SecuritySuite, ScriptActionType, SortMethod)
 
@@ -718,6 +720,8 @@ class Session:
         s.cipher.dedicatedKey = None
         s.cipher.security = Security.NONE
         self.associated = self.pending = self.ciphered = False
+        self.general = GeneralProtection(o.suite, bytes.fromhex(o.system_title), vars(o))
+        self.form = None            # of the general-ciphering or general-signing of the request
         self.pdu = o.max_pdu
         self.get_rest = None        # (invoke id, bytes, next block number)
         self.set_part = self.act_part = None
@@ -760,6 +764,8 @@ class Session:
             tag, key = self.DED_RSP.get(apdu[0]), c.dedicatedKey
         else:
             tag, key = self.GLO_RSP.get(apdu[0]), c.blockCipherKey
+        if apdu[0] == 0xDF:
+            tag = req_tag
         if tag is None:
             return apdu
         p = AesGcmParameter(tag, c.systemTitle, key, c.authenticationKey)
@@ -786,8 +792,16 @@ class Session:
             if tag == 0xE0:
                 return self.gbt(apdu)
             req_tag = None
+            self.form = None
             if tag in self.GLO or tag in self.DED or tag in (0xDB, 0xDC):
                 plain, req_tag = self.decipher(apdu)
+                if plain[0] == 0xDF:
+                    plain, self.form = self.general.open(plain, self.settings.sourceSystemTitle)
+            elif tag in (0xDD, 0xDF):
+                plain, self.form = self.general.open(apdu, self.settings.sourceSystemTitle)
+                required = self.required_security()
+                if self.form.control & 0x30 & required != required:
+                    return [b"\xd8\x01\x05"]
             else:
                 plain = apdu
                 if self.required_security() and self.associated:
@@ -797,6 +811,8 @@ class Session:
             rsp = self.service(plain)
             if rsp is None:
                 return []
+            if self.form is not None:
+                rsp = self.general.seal(rsp, self.form, self.settings.sourceSystemTitle, self.next_ic())
             if req_tag is not None:
                 rsp = self.encipher(rsp, req_tag)
             if (int(self.settings.negotiatedConformance) & int(Conformance.GENERAL_BLOCK_TRANSFER)
@@ -990,7 +1006,7 @@ class Session:
         from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
         curve, hsh, n = self._curve()
         pub = ec.EllipticCurvePublicKey.from_encoded_point(
-            curve, b"\x04" + bytes.fromhex(self.opt.peer_public_key))
+            curve, b"\x04" + bytes.fromhex(self.opt.peer_signing_key))
         try:
             pub.verify(encode_dss_signature(int.from_bytes(sig[:n], "big"),
                                             int.from_bytes(sig[n:], "big")), msg, ec.ECDSA(hsh))
@@ -1060,6 +1076,8 @@ class Session:
         return b"\xd8\x01\x02"
 
     def overhead(self):
+        if self.form is not None:
+            return 500
         return 40 if self.ciphered else 0
 
     def has(self, bit):
@@ -1585,7 +1603,7 @@ def serve(sock, opt, model):
 
 
 def test_key(seed, size):
-    return hashlib.shake_256(seed.encode()).digest(size).hex()
+    return hashlib.shake_256(seed.encode()).digest(size).hex().rjust(2 * size + 2, "0")
 
 
 def public_of(priv, suite):
@@ -1617,10 +1635,12 @@ def parse_args(argv):
       help="title of the client of a pre-established association")
     a("--ek", help="global unicast encryption key, hex")
     a("--ak", help="authentication key, hex")
-    a("--kek", default="31" * 16)
+    a("--kek", help="master key, hex")
     a("--check-ic", action="store_true", help="refuse replayed invocation counters")
     a("--signing-key", help="raw private key, hex")
-    a("--peer-public-key", help="client's public point x||y, hex")
+    a("--peer-public-key", dest="peer_signing_key", help="client's public point x||y, hex")
+    a("--agreement-key", help="raw private key for agreed keys, hex")
+    a("--peer-agreement-key", help="client's public point for agreed keys, hex")
     a("--challenge", type=int, default=16, help="length of the StoC challenge")
     a("--pre-established", action="store_true")
     a("--max-pdu", type=int, default=1024)
@@ -1639,15 +1659,20 @@ def parse_args(argv):
     a("--push-service", choices=("data", "event"), default="data")
     a("--push-security", choices=SECURITY, default="none")
     a("--once", type=int, default=0, help="exit after N connections")
-    a("--print-keys", action="store_true", help="print the default ECDSA test keys and exit")
+    a("--print-keys", action="store_true",
+      help="print the client's private and the server's public test keys as JSON and exit")
     a("--verbose", action="store_true")
     opt = p.parse_args(argv)
     size = 32 if opt.suite == 2 else 16
     opt.ek = opt.ek or bytes(range(size)).hex()
     opt.ak = opt.ak or bytes(0xD0 + (i % 0x30) for i in range(size)).hex()
+    opt.kek = opt.kek or "31" * size
     n = 48 if opt.suite == 2 else 32
     opt.signing_key = opt.signing_key or test_key("peer-server", n - 1)
-    opt.peer_public_key = opt.peer_public_key or public_of(test_key("peer-client", n - 1), opt.suite)
+    opt.peer_signing_key = opt.peer_signing_key or public_of(test_key("peer-client", n - 1), opt.suite)
+    opt.agreement_key = opt.agreement_key or test_key("peer-server-agreement", n - 1)
+    opt.peer_agreement_key = opt.peer_agreement_key or public_of(
+        test_key("peer-client-agreement", n - 1), opt.suite)
     conf = int(GXDLMSSettings.getInitialConformance(opt.ref == "ln"))
     if opt.gbt:
         conf |= int(Conformance.GENERAL_BLOCK_TRANSFER)
@@ -1661,10 +1686,14 @@ def main(argv=None):
     LOG = opt.verbose
     if opt.print_keys:
         n = 48 if opt.suite == 2 else 32
-        for who in ("server", "client"):
-            k = test_key(f"peer-{who}", n - 1).rjust(2 * n, "0")
-            print(who, "private", k, "public", public_of(k, opt.suite))
+        print(json.dumps({
+            "ek": opt.ek, "ak": opt.ak, "kek": opt.kek,
+            "signing-key": test_key("peer-client", n - 1),
+            "peer-public-key": public_of(opt.signing_key, opt.suite),
+            "agreement-key": test_key("peer-client-agreement", n - 1),
+            "peer-agreement-key": public_of(opt.agreement_key, opt.suite)}))
         return 0
+    verify_tags()
     model = Model(opt)
     if not opt.verbose:
         sys.stdout.flush()

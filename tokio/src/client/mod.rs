@@ -28,9 +28,9 @@ mod value;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use dlms::SecurityContext;
 use dlms::client::{Agreement, Client as Engine, Event};
 use dlms::xdlms::{ExceptionResponse, ServiceError};
+use dlms::{KeyRing, SecurityContext};
 use dlms_hdlc::PrimaryConfig;
 use dlms_security::hls::Manufacturer;
 use dlms_security::{CounterStore, CryptoProvider, InvocationCounter};
@@ -59,6 +59,7 @@ pub struct Client<P: CryptoProvider = Provider> {
     link: Link,
     provider: P,
     security: Option<SecurityContext<P>>,
+    key_ring: Option<KeyRing<P>>,
     counters: Box<dyn CounterStore + Send>,
     /// Where our counter was when hints began to move it.
     unhinted: u32,
@@ -95,9 +96,13 @@ impl<P: CryptoProvider> Client<P> {
             options.association.response_timeout =
                 options.association.response_timeout.saturating_add(link_patience(config));
         }
-        let (security, counters) = match options.keys.take() {
-            None => (None, no_store()),
+        let (security, key_ring, counters) = match options.keys.take() {
+            None => (None, None, no_store()),
             Some(keys) => {
+                let mut key_ring = KeyRing::new();
+                if let Some(key) = &keys.master {
+                    key_ring.set_master_key(&provider, keys.suite, key)?;
+                }
                 let context = SecurityContext::new(
                     &provider,
                     keys.suite,
@@ -107,7 +112,7 @@ impl<P: CryptoProvider> Client<P> {
                     keys.counter,
                     keys.reserved,
                 )?;
-                (Some(context), keys.store)
+                (Some(context), Some(key_ring), keys.store)
             }
         };
         let identity = options.identity.take().map(|identity| identity.on(options.library)).transpose()?;
@@ -119,6 +124,7 @@ impl<P: CryptoProvider> Client<P> {
             provider,
             unhinted: security.as_ref().map_or(0, |security| security.upcoming_counter().value()),
             security,
+            key_ring,
             counters,
             identity,
             manufacturer: options.manufacturer,
