@@ -133,7 +133,7 @@ pub(crate) struct ConnectionOptions {
 pub(crate) enum Auth {
     None,
     Lls,
-    /// Mechanism 2, the manufacturer's
+    /// Mechanism 2, the manufacturer's: here AES-128-ECB of the challenge under the password, as commonly met
     Hls,
     Md5,
     Sha1,
@@ -528,9 +528,7 @@ impl ConnectionOptions {
         let mechanism = match self.auth.unwrap_or(Auth::None) {
             Auth::None => AuthenticationMechanism::None,
             Auth::Lls => AuthenticationMechanism::Lls,
-            Auth::Hls => {
-                return Err(Failure::usage("mechanism 2 is the manufacturer's own: no method is known here"));
-            }
+            Auth::Hls => AuthenticationMechanism::Hls2Manufacturer,
             Auth::Md5 => AuthenticationMechanism::Md5,
             Auth::Sha1 => AuthenticationMechanism::Sha1,
             Auth::Gmac => AuthenticationMechanism::Gmac,

@@ -11,7 +11,8 @@ use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    CounterId, CounterStore, Forgetful, KeyUsage, PeerKeys, Protection, PublicKey, StorageError, SystemTitle,
+    AesEcb, CounterId, CounterStore, Forgetful, KeyUsage, PeerKeys, Protection, PublicKey, StorageError,
+    SystemTitle,
 };
 use dlms_tokio::iec62056_21::BaudRate;
 use dlms_tokio::{
@@ -156,6 +157,7 @@ async fn options(target: &Target) -> Result<ClientOptions> {
     options.connect_timeout = target.timeout;
     options.retries = target.retries.into();
     options.library = target.library;
+    options.manufacturer = Some(Box::new(AesEcb));
     if let Some(keys) = &target.keys {
         options.keys = Some(counted(target, keys).await?);
         // A counter that the user states is tried as it is.

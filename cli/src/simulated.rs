@@ -8,7 +8,7 @@ use dlms::server::{AssociationConfig, Event, Host, KeyManager};
 use dlms::{KeyPairs, KeyRing, PublicKeys, SecurityContext};
 use dlms_hdlc::{Parameters, SecondaryConfig, ServerAddress};
 use dlms_meters::{Clients, Credentials, Keys, MeterModel, Options, Simulation};
-use dlms_security::SystemTitle;
+use dlms_security::{AesEcb, SystemTitle};
 use dlms_tokio::{Provider, Server, ServerFraming, ServerHost, ServerOptions};
 
 use crate::args::Framing;
@@ -114,7 +114,7 @@ impl ServerHost for Meter {
             }),
             certificates: None,
             key_management: Some(&mut self.key_manager),
-            manufacturer: None,
+            manufacturer: Some(&AesEcb),
             scratch: &mut self.scratch,
         }
     }

@@ -250,7 +250,7 @@ mod our_client {
             &GMAC_SERVER,
             &[&GMAC[..], &["--dedicated-key", "404142434445464748494a4b4c4d4e4f"]].concat(),
         );
-        for auth in ["md5", "sha1", "sha256"] {
+        for auth in ["hls", "md5", "sha1", "sha256"] {
             let titles = ["--client-title", CLIENT_TITLE, "--server-title", SERVER_TITLE];
             let options = [&["--client", "1", "--auth", auth, "--password", "Gurux"][..], &titles].concat();
             everything("wrapper", &["--auth", auth], &options);
@@ -334,7 +334,9 @@ mod our_server {
 
     #[test]
     fn gurux_with_every_other_mechanism_and_suite() {
-        for name in ["md5", "sha1", "sha256", "gmac-0", "gmac-0-auth", "gmac-1-auth-enc", "gmac-2-auth-enc"] {
+        for name in
+            ["hls", "md5", "sha1", "sha256", "gmac-0", "gmac-0-auth", "gmac-1-auth-enc", "gmac-2-auth-enc"]
+        {
             gurux("wrapper", name, &[]);
         }
         for (framing, name) in

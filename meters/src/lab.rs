@@ -7,6 +7,8 @@
 //! | 32 to 67 | with ciphering: for each suite, first authenticated, then authenticated and encrypted, the six mechanisms |
 //! | 25, 26 | without ciphering: ECDSA with the keys of suite 1 and 2 |
 //! | 68 to 71 | with ciphering: ECDSA in suites 1 and 2, first authenticated, then authenticated and encrypted |
+//! | 27 | without ciphering: the manufacturer's mechanism 2, which is `AesEcb` |
+//! | 72 to 77 | with ciphering: the same in each suite, first authenticated, then authenticated and encrypted |
 //!
 //! Each association with keys has a Security setup, keys and a counter object of its own: of version 0 with suite 0, of
 //! version 1 with the others. The master key of setup 0 is 60 61 62 …; the first octet rises with the number of the setup. The public client sees all
@@ -22,6 +24,7 @@ use crate::model::{Association, Item, KeySet, Model, Object};
 
 const MECHANISMS: [(&str, u8); 6] =
     [("none", 0), ("lls", 1), ("md5", 3), ("sha1", 4), ("gmac", 5), ("sha256", 6)];
+const MANUFACTURER: u8 = 2;
 const ECDSA: u8 = 7;
 const PROTECTIONS: [(&str, &[&str]); 2] =
     [("auth", &["authenticated"]), ("auth-enc", &["authenticated", "encrypted"])];
@@ -80,6 +83,14 @@ pub(crate) fn add_associations(model: &mut Model) {
             client += 1;
         }
     }
+    add(model, "hls", 27, MANUFACTURER, None, &[], "full");
+    for suite in 0..3 {
+        for (suffix, protection) in PROTECTIONS {
+            let name = format!("hls-{suite}-{suffix}");
+            add(model, &name, client, MANUFACTURER, Some(suite), protection, "full");
+            client += 1;
+        }
+    }
 }
 
 /// What an association with ciphering takes besides the usual envelopes.
@@ -126,7 +137,7 @@ fn add(
         protection: protection.iter().map(|&it| it.to_owned()).collect(),
         secret: match mechanism {
             1 => Some(PASSWORD.to_owned()),
-            3 | 4 | 6 => Some(SECRET.to_owned()),
+            2 | 3 | 4 | 6 => Some(SECRET.to_owned()),
             _ => None,
         },
         conformance: SERVICES

@@ -107,7 +107,7 @@ fn credentials_of_the_lab() {
     assert_eq!(credentials[0].ek, None);
     let clients: std::collections::HashSet<_> = credentials.iter().map(|it| it.client).collect();
     assert_eq!(clients.len(), credentials.len(), "each has a client address of its own");
-    for auth in ["none", "lls", "md5", "sha1", "gmac", "sha256"] {
+    for auth in ["none", "lls", "hls", "md5", "sha1", "gmac", "sha256"] {
         assert!(credentials.iter().any(|it| it.auth == auth && it.security == "none"), "{auth}");
         for suite in 0..3 {
             for security in ["auth", "auth-enc"] {

@@ -13,9 +13,9 @@ use dlms_axdr::{Data, OwnedData};
 use dlms_meters::{Clients, Credentials, Keys, MeterModel, Options, Simulation};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Forgetful, KeyUsage, KnownPeer,
-    PeerKeys, PrivateKey, Protection, PublicKey, RustCrypto, Secret, SecretKey, SecurityError, SecuritySuite,
-    SystemTitle,
+    AesEcb, AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Forgetful, KeyUsage,
+    KnownPeer, PeerKeys, PrivateKey, Protection, PublicKey, RustCrypto, Secret, SecretKey, SecurityError,
+    SecuritySuite, SystemTitle,
 };
 
 type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
@@ -122,6 +122,7 @@ impl<'m> Line<'m> {
             mechanism: match credentials.auth {
                 "none" => AuthenticationMechanism::None,
                 "lls" => AuthenticationMechanism::Lls,
+                "hls" => AuthenticationMechanism::Hls2Manufacturer,
                 "md5" => AuthenticationMechanism::Md5,
                 "sha1" => AuthenticationMechanism::Sha1,
                 "gmac" => AuthenticationMechanism::Gmac,
@@ -182,7 +183,7 @@ impl<'m> Line<'m> {
             security: keys.as_mut().map(|context| context as _),
             key_ring: None,
             public_keys: Some(PublicKeys { provider, own: &mut *pairs, peers: &known }),
-            manufacturer: None,
+            manufacturer: Some(&AesEcb),
             now: Duration::ZERO,
         };
         let range = request(client, &mut env, &mut out).unwrap();
@@ -207,7 +208,7 @@ impl<'m> Line<'m> {
                 }),
                 certificates: None,
                 key_management: Some(&mut meter.key_manager),
-                manufacturer: None,
+                manufacturer: Some(&AesEcb),
                 scratch: &mut meter.scratch,
             };
             let range =
@@ -222,7 +223,7 @@ impl<'m> Line<'m> {
                 security: keys.as_mut().map(|context| context as _),
                 key_ring: None,
                 public_keys: Some(PublicKeys { provider, own: &mut *pairs, peers: &known }),
-                manufacturer: None,
+                manufacturer: Some(&AesEcb),
                 now: Duration::ZERO,
             };
             let reaction = client.handle_apdu(&mut env, &mut response, &mut out).unwrap();

@@ -308,7 +308,8 @@ pub fn verify(expected: &[u8], proof: &[u8]) -> Result<(), SecurityError> {
     Ok(())
 }
 
-/// Mechanism 2: the manufacturer's own function, which is not public. There is no default.
+/// Mechanism 2: the manufacturer's own function, which is not public. There is no default; with the feature `rustcrypto`,
+/// `AesEcb` is one that is commonly met.
 ///
 /// Any `Fn(challenge, secret) -> Result<Proof, SecurityError>` is one.
 pub trait Manufacturer {

@@ -68,6 +68,8 @@ mod error;
 #[cfg(feature = "embedded-storage")]
 mod flash_counters;
 pub mod hls;
+#[cfg(feature = "rustcrypto")]
+mod hls_aes_ecb;
 mod hls_ecdsa;
 mod key_store;
 pub mod keys;
@@ -100,6 +102,8 @@ pub use ecc::derive_key;
 pub use error::{SecurityError, StorageError};
 #[cfg(feature = "embedded-storage")]
 pub use flash_counters::FlashCounters;
+#[cfg(feature = "rustcrypto")]
+pub use hls_aes_ecb::AesEcb;
 pub use key_store::{KeyFingerprint, KeyId, KeyPairChange, KeyPairSlot, KeyStore, NewKey, SetupChange};
 pub use mechanism::AuthenticationMechanism;
 pub use peers::{Peer, PeerWindows, Peers};
