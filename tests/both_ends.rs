@@ -244,6 +244,11 @@ fn suites() -> impl Iterator<Item = Option<SecuritySuite>> {
 }
 
 #[test]
+fn on_aws_lc() {
+    common::once_more_on_aws_lc();
+}
+
+#[test]
 fn every_mechanism_with_every_suite() {
     for mechanism in
         [Mechanism::None, Mechanism::Lls, Mechanism::Md5, Mechanism::Sha1, Mechanism::Gmac, Mechanism::Sha256]

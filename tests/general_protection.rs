@@ -92,7 +92,7 @@ impl Pair {
             security: Some(&mut self.security),
             key_ring: Some(&mut self.key_ring),
             public_keys: Some(PublicKeys {
-                provider: &PROVIDER,
+                provider: &*PROVIDER,
                 own: &mut self.key_pairs,
                 peers: &self.peers,
             }),
@@ -157,6 +157,11 @@ fn client(mechanism: Mechanism) -> ClientConfig {
 
 fn ecc_suites() -> [SecuritySuite; 2] {
     [SecuritySuite::Suite1, SecuritySuite::Suite2]
+}
+
+#[test]
+fn on_aws_lc() {
+    common::once_more_on_aws_lc();
 }
 
 #[test]
@@ -467,7 +472,7 @@ fn notifications_in_every_form() {
                 dedicated: None,
                 key_ring: Some(&mut pair.key_ring),
                 asymmetric: Some(Asymmetric {
-                    provider: &common::PROVIDER,
+                    provider: &*common::PROVIDER,
                     own: &pair.key_pairs[0],
                     peers: &pair.peers,
                 }),
@@ -506,7 +511,7 @@ fn a_signature_alone_is_not_taken_twice() {
         security: Some(&mut pair.security),
         key_ring: Some(&mut pair.key_ring),
         public_keys: Some(PublicKeys {
-            provider: &common::PROVIDER,
+            provider: &*common::PROVIDER,
             own: &mut pair.key_pairs,
             peers: &pair.peers,
         }),

@@ -15,7 +15,7 @@ use dlms::server::{AssociationConfig, Event, HdlcServer, RefusalReason, Session,
 use dlms_axdr::Encoder;
 use dlms_hdlc::{SecondaryConfig, ServerAddress};
 use dlms_security::{
-    AuthenticationMechanism, Protection, RustCrypto, SecurityControl, SecuritySuite, SystemTitle,
+    AuthenticationMechanism, Backend, Protection, RustCrypto, SecurityControl, SecuritySuite, SystemTitle,
 };
 use dlms_wrapper::WPort;
 use peer::{CTOS, Form, Peer, stoc};
@@ -341,7 +341,7 @@ fn our_own_challenge_is_refused() {
     }
     for mechanism in [AuthenticationMechanism::Md5, AuthenticationMechanism::Sha1] {
         let mut link = Link::new(config(mechanism, None));
-        link.meter.provider = RustCrypto::new(constant);
+        link.meter.provider = Backend::RustCrypto(RustCrypto::new(constant as _));
         let aarq = |challenge: &str| {
             let id = mechanism.id();
             let user = "BE10040E01000000065F1F040060FE9FFFFF";

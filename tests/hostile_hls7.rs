@@ -64,7 +64,7 @@ impl Victim {
             counters: &mut NoStore,
             security: None,
             key_ring: None,
-            public_keys: Some(PublicKeys { provider: &PROVIDER, own: &mut self.pairs, peers: &*self.peers }),
+            public_keys: Some(PublicKeys { provider: &*PROVIDER, own: &mut self.pairs, peers: &*self.peers }),
             manufacturer: None,
             now: Duration::ZERO,
         };

@@ -57,6 +57,11 @@ fn energy(ends: &mut Ends) -> Outcome {
 }
 
 #[test]
+fn on_aws_lc() {
+    common::once_more_on_aws_lc();
+}
+
+#[test]
 fn attributes_are_those_of_the_keys_in_use() {
     for suite in SecuritySuite::ALL {
         let mut ends = Ends::new(suite, 1);
@@ -342,7 +347,7 @@ const ASYMMETRIC: [SecuritySuite; 2] = [SecuritySuite::Suite1, SecuritySuite::Su
 fn agree(ends: &mut Ends, ids: &[KeyId]) -> (KeyAgreement, Outcome) {
     let signing_key = signing_key(ends);
     let mut buffer = [0; 1024];
-    let (agreement, parameter) = KeyAgreement::begin(&PROVIDER, &signing_key, ids, &mut buffer).unwrap();
+    let (agreement, parameter) = KeyAgreement::begin(&*PROVIDER, &signing_key, ids, &mut buffer).unwrap();
     let answer = ends.setup_method(3, &parameter);
     (agreement, answer)
 }
@@ -364,7 +369,7 @@ fn keys_are_agreed_on() {
             let Outcome::Done(ActionResult::Success, Some(value)) = answer else { panic!("{answer:?}") };
             let answer = Data::from_octets(&value).unwrap();
             let keys = agreement
-                .finish(&PROVIDER, &PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer)
+                .finish(&*PROVIDER, &*PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer)
                 .unwrap();
             ends.follow(&keys);
             assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)), "{ids:?}");
@@ -386,7 +391,7 @@ fn agreements_that_are_not_sound_change_nothing() {
         let key = signing_key(&ends);
         let begin = |ids: &[KeyId], key: &PrivateKey| {
             let mut buffer = [0; 1024];
-            encoded(&KeyAgreement::begin(&PROVIDER, key, ids, &mut buffer).unwrap().1)
+            encoded(&KeyAgreement::begin(&*PROVIDER, key, ids, &mut buffer).unwrap().1)
         };
         let good = begin(&[KeyId::GlobalUnicast], &key);
         // Each octet of key_id, point and signature; the length of what stands before is 7 or 8 octets.
@@ -448,7 +453,7 @@ impl Authority {
         self.serial += 1;
         let own = (!self.der.is_empty()).then(|| Certificate::from_der(&self.der).unwrap());
         let mut buffer = [0; 1024];
-        new.issue(&PROVIDER, own.as_ref(), &self.key, &mut buffer).unwrap().to_vec()
+        new.issue(&*PROVIDER, own.as_ref(), &self.key, &mut buffer).unwrap().to_vec()
     }
 
     fn trusted_by(&self, certificates: &Certificates) {
@@ -460,7 +465,7 @@ impl Authority {
     /// Certifies what a meter asks for.
     fn certify(&mut self, request: &[u8], usage: KeyUsage) -> Vec<u8> {
         let request = CertificationRequest::from_der(request).unwrap();
-        request.verify(&PROVIDER).unwrap();
+        request.verify(&*PROVIDER).unwrap();
         self.issue(Subject::Party(request.title().unwrap(), usage), *request.public_key())
     }
 }
@@ -536,7 +541,7 @@ fn key_pairs_and_certificates_from_birth_to_removal() {
         let server = *Certificate::from_der(&certificate).unwrap().public_key();
         let answer = Data::from_octets(&value).unwrap();
         let keys =
-            agreement.finish(&PROVIDER, &PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer).unwrap();
+            agreement.finish(&*PROVIDER, &*PROVIDER, &server, [CLIENT_TITLE, SERVER_TITLE], answer).unwrap();
         ends.follow(&keys);
 
         // What is there can be seen and read.
@@ -590,7 +595,7 @@ fn a_power_cut_between_certificate_and_key_pair_is_made_good() {
     let mut server = Managed::new(config(AuthenticationMechanism::Gmac, Some(suite)), 1, medium.clone());
     assert_ne!(server.meter.key_pairs[1].in_use(usage).unwrap().expose(), pending);
     let pairs = &mut server.meter.key_pairs[1];
-    server.manager.recover(1, &*medium.1, &PROVIDER, SERVER_TITLE, pairs).unwrap();
+    server.manager.recover(1, &*medium.1, &*PROVIDER, SERVER_TITLE, pairs).unwrap();
     assert_eq!(pairs.in_use(usage).unwrap().expose(), pending);
     assert!(medium.0.borrow().pairs.contains_key(&(1, 0, KeyPairSlot::InUse)));
 }

@@ -5,8 +5,7 @@
 
 mod common;
 
-use common::PROVIDER;
-use common::{Counters, Link, config, keys, provider, to_hex, unhex};
+use common::{Counters, Link, PROVIDER, Provider, config, keys, provider, to_hex, unhex};
 use cosem_objects::classes::{CertificateEntity, CertificateIdentification, CertificateType, KeyData};
 use dlms::client::security_setup::key_transfer;
 use dlms::server::{Event, RefusalReason};
@@ -18,11 +17,17 @@ use dlms::{
 use dlms_axdr::{Data, Encode, Encoder, Enum, FromData, Reader};
 use dlms_security::keys::unwrap_key;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Curve, InvocationCounter, KeyId,
-    KeyUsage, PeerKeys, PrivateKey, Protection, Protector, PublicKey, PublicKeyProvider, RequiredProtection,
-    RustCrypto, SecretKey, SecurityControl, SecurityError, SecuritySuite, Signature, SystemTitle,
+    AdditionalData, AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Curve,
+    InvocationCounter, KeyId, KeyUsage, NoRandom, PeerKeys, PrivateKey, Protection, Protector, PublicKey,
+    PublicKeyProvider, RequiredProtection, RustCrypto, SecretKey, SecurityControl, SecurityError,
+    SecuritySuite, Signature, SystemTitle,
 };
 use serde_json::Value;
+
+#[test]
+fn on_aws_lc() {
+    common::once_more_on_aws_lc();
+}
 
 #[test]
 fn receiving() {
@@ -318,14 +323,81 @@ fn agreed_keys() {
     }
 }
 
-type Drawing = RustCrypto<Box<dyn Fn(&mut [u8]) -> Result<(), SecurityError>>>;
+/// Draws what is given, again and again, and computes as all do.
+struct Drawing(Vec<u8>);
 
-/// Draws what is given, again and again.
 fn drawing(octets: Vec<u8>) -> Drawing {
-    RustCrypto::new(Box::new(move |out: &mut [u8]| {
-        out.copy_from_slice(octets.get(..out.len()).ok_or(SecurityError::RandomUnavailable)?);
+    Drawing(octets)
+}
+
+impl CryptoProvider for Drawing {
+    type AeadKey = <Provider as CryptoProvider>::AeadKey;
+    type WrapKey = <Provider as CryptoProvider>::WrapKey;
+
+    fn aead_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Self::AeadKey, SecurityError> {
+        PROVIDER.aead_key(suite, key)
+    }
+
+    fn seal(
+        &self,
+        key: &Self::AeadKey,
+        nonce: &[u8; 12],
+        aad: &AdditionalData<'_>,
+        text: &mut [u8],
+    ) -> Result<[u8; 12], SecurityError> {
+        PROVIDER.seal(key, nonce, aad, text)
+    }
+
+    fn open(
+        &self,
+        key: &Self::AeadKey,
+        nonce: &[u8; 12],
+        aad: &AdditionalData<'_>,
+        text: &mut [u8],
+        tag: &[u8; 12],
+    ) -> Result<(), SecurityError> {
+        PROVIDER.open(key, nonce, aad, text, tag)
+    }
+
+    fn apply_keystream(
+        &self,
+        key: &Self::AeadKey,
+        nonce: &[u8; 12],
+        text: &mut [u8],
+    ) -> Result<(), SecurityError> {
+        PROVIDER.apply_keystream(key, nonce, text)
+    }
+
+    fn wrap_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Self::WrapKey, SecurityError> {
+        PROVIDER.wrap_key(suite, key)
+    }
+
+    fn wrap<'o>(
+        &self,
+        kek: &Self::WrapKey,
+        key: &SecretKey,
+        wrapped: &'o mut [u8],
+    ) -> Result<&'o [u8], SecurityError> {
+        PROVIDER.wrap(kek, key, wrapped)
+    }
+
+    fn unwrap(
+        &self,
+        suite: SecuritySuite,
+        kek: &Self::WrapKey,
+        wrapped: &[u8],
+    ) -> Result<SecretKey, SecurityError> {
+        PROVIDER.unwrap(suite, kek, wrapped)
+    }
+
+    fn sha256(&self, parts: &[&[u8]]) -> Result<[u8; 32], SecurityError> {
+        PROVIDER.sha256(parts)
+    }
+
+    fn random(&self, out: &mut [u8]) -> Result<(), SecurityError> {
+        out.copy_from_slice(self.0.get(..out.len()).ok_or(SecurityError::RandomUnavailable)?);
         Ok(())
-    }))
+    }
 }
 
 /// One end, with what a vector says of it.
@@ -349,7 +421,8 @@ impl PeerKeys for Peers {
     }
 }
 
-/// Whoever asks for an ephemeral key gets the one of the vector.
+/// Whoever asks for an ephemeral key gets the one of the vector, and whoever signs gets the signature of RFC 6979, as the
+/// vectors have them; that of a library with random numbers in it only has to verify.
 #[derive(Default)]
 struct Fixed(Option<PrivateKey>);
 
@@ -363,7 +436,8 @@ impl PublicKeyProvider for Fixed {
     }
 
     fn sign(&self, key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
-        PROVIDER.sign(key, message)
+        PROVIDER.verify(&PROVIDER.public_key(key)?, message, &PROVIDER.sign(key, message)?)?;
+        RustCrypto::new(NoRandom).sign(key, message)
     }
 
     fn verify(&self, key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(), SecurityError> {
@@ -478,11 +552,11 @@ fn security_setup_parameters() {
             .map(|(id, key)| (KeyId::from_id(id[0]).unwrap(), SecretKey::new(suite, &key).unwrap()))
             .collect();
         let mut buffer = [0; 256];
-        let parameter = key_transfer(&PROVIDER, suite, &kek, &keys, &mut buffer).unwrap();
+        let parameter = key_transfer(&*PROVIDER, suite, &kek, &keys, &mut buffer).unwrap();
         let Data::Array(read) = parameter else { return false };
         let is_read = read.values::<KeyData<'_>>().zip(&keys).all(|(entry, (id, key))| {
             let entry = entry.unwrap();
-            let unwrapped = unwrap_key(&PROVIDER, suite, &kek, entry.octets).unwrap();
+            let unwrapped = unwrap_key(&*PROVIDER, suite, &kek, entry.octets).unwrap();
             entry.key_id == id.id() && unwrapped.expose() == key.expose()
         });
         is_read && encoded(&parameter) == vector["expected"]["parameter"]

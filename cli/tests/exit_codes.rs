@@ -6,6 +6,7 @@ mod common;
 use std::net::TcpListener;
 
 use common::{Directory, association, credentials, dlms, options, serve, words};
+use dlms_security::CryptoLibrary;
 use serde_json::Value;
 
 const CLOCK: &str = "8:0-0:1.0.0*255:2";
@@ -28,6 +29,9 @@ fn wrong_usage_is_2() {
         &["read", target[0], target[1], "--dedicated-key", KEY, CLOCK],
         &["profile", target[0], target[1], "1-0:99.1.0*255", "--from", "gestern"],
         &["serve", "--model", "unknown"],
+        &["serve", "--model", "lab", "--crypto", "unknown"],
+        &["listen", "127.0.0.1:0", "--crypto", "unknown"],
+        &["read", target[0], target[1], "--crypto", "unknown", CLOCK],
         &["decode", "--framing", "unknown", "00"],
         &["nothing"],
     ] {
@@ -125,6 +129,20 @@ fn secrets_come_from_the_environment_and_the_profile_file() {
     let unknown = dlms(&state, ["read", "--meter", "other", CLOCK]).expect(2);
     assert!(unknown.stderr.contains("lab"), "{unknown:?}");
     dlms(&state, ["read", "--meter", "broken", CLOCK]).expect(2);
+    // The library too: one that is not built in is refused wherever it is named.
+    let code = |is_built_in| if is_built_in { Some(0) } else { Some(2) };
+    for library in CryptoLibrary::ALL {
+        let mut command = common::command(&state);
+        command.env("DLMS_CRYPTO", library.name()).args(["read", "--meter", "lab", CLOCK]);
+        assert_eq!(command.output().unwrap().status.code(), code(library.is_built_in()), "{library}");
+        let meters = format!(
+            "[lab]\nconnect = {connect:?}\nclient = {client}\nauth = \"gmac\"\nek = {ek:?}\nak = {ak:?}\ncrypto = \"{library}\"\n"
+        );
+        std::fs::write(state.file("dlms/meters.toml"), meters).unwrap();
+        let outcome = dlms(&state, ["read", "--meter", "lab", CLOCK]);
+        assert_eq!(Some(outcome.code), code(library.is_built_in()), "{outcome:?}");
+        assert!(library.is_built_in() || outcome.stderr.contains("aws-lc-rs"), "{outcome:?}");
+    }
     std::fs::write(state.file("dlms/meters.toml"), format!("[lab]\nek = {ek:?}garbage\n")).unwrap();
     let outcome = dlms(&state, ["read", "--meter", "lab", CLOCK]).expect(2);
     assert!(!outcome.stderr.contains(ek), "{outcome:?}");

@@ -82,6 +82,17 @@ fn every_association_over_hdlc() {
     every_association("hdlc");
 }
 
+#[cfg(feature = "aws-lc-rs")]
+#[test]
+fn both_ends_on_aws_lc() {
+    let state = Directory::new();
+    let meter = serve(&state, "lab", "wrapper", &["--crypto", "aws-lc"]);
+    for one in credentials(&state, "lab") {
+        let options = options(&meter, "wrapper", &one);
+        dlms(&state, words("read", &options, &["--crypto", "aws-lc", CLOCK])).expect(0);
+    }
+}
+
 #[test]
 fn every_carrier() {
     let state = Directory::new();

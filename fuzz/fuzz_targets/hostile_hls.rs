@@ -58,11 +58,11 @@ fn hostile_server(first: u8, claimed: SystemTitle, stoc: &[u8], proof: &[u8]) {
     let mut client = Client::<Provider, Vec<u8>>::new(config, Vec::new());
     let (mut own, peers) = ([key_pairs(SecuritySuite::Suite1, title)], peers_on(Curve::P256));
     let mut env = Environment {
-        provider: &PROVIDER,
+        provider: &*PROVIDER,
         counters: &mut NoStore,
         security: None,
         key_ring: None,
-        public_keys: Some(PublicKeys { provider: &PROVIDER, own: &mut own, peers: &peers }),
+        public_keys: Some(PublicKeys { provider: &*PROVIDER, own: &mut own, peers: &peers }),
         manufacturer: None,
         now: Duration::ZERO,
     };

@@ -231,7 +231,7 @@ impl Meter {
         let mut medium = Medium::default();
         let mut context = |setup: usize| {
             let key = initial(suite, setup, KeyId::GlobalUnicast);
-            let fingerprint = KeyFingerprint::of(&PROVIDER, METER, &key).unwrap();
+            let fingerprint = KeyFingerprint::of(&*PROVIDER, METER, &key).unwrap();
             let id = medium.counter_id(setup, &fingerprint).unwrap();
             let authentication = initial(suite, setup, KeyId::Authentication);
             let authentication = AuthenticationKey::new(authentication.expose()).unwrap();
@@ -242,7 +242,7 @@ impl Meter {
             let mut ring = KeyRing::new();
             ring.set_master_key(&Recorder, suite, &initial(suite, setup, KeyId::Master)).unwrap();
             let key = initial(suite, setup, KeyId::GlobalBroadcast);
-            let fingerprint = KeyFingerprint::of(&PROVIDER, METER, &key).unwrap();
+            let fingerprint = KeyFingerprint::of(&*PROVIDER, METER, &key).unwrap();
             let id = medium.counter_id(setup, &fingerprint).unwrap();
             ring.set_broadcast_key(&Recorder, suite, &key, id, 0).unwrap();
             ring
@@ -309,7 +309,7 @@ impl Meter {
             counters: &mut self.counters,
             key_rings: &mut self.key_rings,
             public_keys: Some(PublicKeys {
-                provider: &PROVIDER,
+                provider: &*PROVIDER,
                 own: &mut self.key_pairs,
                 peers: &self.peers,
             }),
@@ -621,7 +621,7 @@ impl World {
                 counters: &mut self.counters,
                 security: Some(&mut open.security),
                 key_ring: None,
-                public_keys: Some(PublicKeys { provider: &PROVIDER, own: &mut own, peers: &peers }),
+                public_keys: Some(PublicKeys { provider: &*PROVIDER, own: &mut own, peers: &peers }),
                 manufacturer: None,
                 now: NOW,
             };
@@ -722,7 +722,7 @@ impl World {
         self.open = None;
         let (own, server) = (self.own_key(), self.first_server_key());
         let parties = own.as_ref().zip(server.as_ref()).map(|(signing_key, server_key)| Parties {
-            provider: &PROVIDER,
+            provider: &*PROVIDER,
             signing_key,
             server_key,
             client: UTILITY,
@@ -804,7 +804,7 @@ impl World {
         let same = SecretKey::new(self.suite, keys.authentication.expose()).unwrap();
         let mut buffer = [0; STEP_BUFFER];
         let parameter = dlms::client::security_setup::key_transfer(
-            &PROVIDER,
+            &*PROVIDER,
             self.suite,
             &kek,
             &[(KeyId::Authentication, same)],
@@ -824,7 +824,7 @@ impl World {
             authentication: self.store.keys.authentication.clone(),
         };
         assert!(self.opens_with(&keys));
-        let fingerprint = KeyFingerprint::of(&PROVIDER, UTILITY, key).unwrap();
+        let fingerprint = KeyFingerprint::of(&*PROVIDER, UTILITY, key).unwrap();
         let id = CounterId(u32::from_be_bytes(*fingerprint.octets().first_chunk().unwrap()));
         let mut ring = KeyRing::new();
         ring.set_broadcast_key(&Recorder, self.suite, key, id, 0).unwrap();
@@ -898,7 +898,7 @@ impl World {
         macro_rules! env {
             () => {
                 &mut RenewalEnvironment {
-                    provider: &PROVIDER,
+                    provider: &*PROVIDER,
                     store: &mut self.store,
                     authorities: &authorities,
                 }
@@ -1030,7 +1030,7 @@ fn issue(
     };
     let new = NewCertificate { serial_number: &[serial], validity, subject, public_key };
     let issuer = issuer.map(|der| Certificate::from_der(der).unwrap());
-    new.issue(&PROVIDER, issuer.as_ref(), key, &mut [0; 1024]).unwrap().to_vec()
+    new.issue(&*PROVIDER, issuer.as_ref(), key, &mut [0; 1024]).unwrap().to_vec()
 }
 
 /// Lets the stations of an HDLC link talk until nothing more is to be said; gives the APDU that came back.

@@ -208,7 +208,7 @@ impl Managed {
             counters: &mut self.medium,
             key_rings: &mut self.meter.key_rings,
             public_keys: Some(PublicKeys {
-                provider: &common::PROVIDER,
+                provider: &*common::PROVIDER,
                 own: &mut self.meter.key_pairs,
                 peers: if self.trusts_certificates { &*certificates } else { &*self.meter.peers },
             }),

@@ -4,6 +4,8 @@
 pub mod public_keys;
 pub mod side;
 
+use std::sync::LazyLock;
+
 use cosem_objects::classes::{
     ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Data,
     ProfileGeneric, Register, RowDeque, XdlmsContextInfo,
@@ -18,8 +20,8 @@ use dlms::{KeyPairs, KeyRing, PublicKeys, SecurityContext};
 use dlms_axdr::Encoder;
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, PeerKeys, Protection, RustCrypto,
-    Secret, SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, Backend, CounterId, CounterStore, CryptoLibrary, PeerKeys,
+    Protection, Secret, SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
 };
 
 pub const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
@@ -32,13 +34,29 @@ pub const CLIENT_TITLE: SystemTitle = SystemTitle::from_octets(*b"HES\0\0\0\0\x0
 pub const PASSWORD: &[u8] = b"12345678";
 pub const HLS_SECRET: &[u8] = b"a longer secret";
 
-pub type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
+pub type Provider = Backend<fn(&mut [u8]) -> Result<(), SecurityError>>;
+
+/// Names the library that computes; the default one if it is not set.
+const LIBRARY: &str = "DLMS_TEST_CRYPTO";
 
 /// The provider of all tests.
-pub const PROVIDER: Provider = RustCrypto::new(fill);
+pub static PROVIDER: LazyLock<Provider> = LazyLock::new(|| {
+    let library = std::env::var(LIBRARY).map_or(CryptoLibrary::default(), |name| name.parse().unwrap());
+    Backend::new(library, fill as _).unwrap()
+});
 
 pub fn provider() -> Provider {
-    PROVIDER
+    *PROVIDER
+}
+
+/// Runs the tests of a file once more on AWS-LC, where that is built in.
+pub fn once_more_on_aws_lc() {
+    if !CryptoLibrary::AwsLc.is_built_in() || std::env::var_os(LIBRARY).is_some() {
+        return;
+    }
+    let tests = std::env::current_exe().unwrap();
+    let run = std::process::Command::new(tests).env(LIBRARY, CryptoLibrary::AwsLc.name()).output().unwrap();
+    assert!(run.status.success(), "on AWS-LC: {}", String::from_utf8_lossy(&run.stdout));
 }
 
 /// Random enough for a test, and never the same twice.
@@ -244,7 +262,7 @@ impl Meter {
             counters: &mut self.counters,
             key_rings: &mut self.key_rings,
             public_keys: Some(PublicKeys {
-                provider: &PROVIDER,
+                provider: &*PROVIDER,
                 own: &mut self.key_pairs,
                 peers: &*self.peers,
             }),

@@ -7,8 +7,8 @@ use dlms::acse::{
 use dlms::xdlms::{Conformance, InitiateRequest};
 use dlms_axdr::Encoder;
 use dlms_security::{
-    AeadKey, AuthenticationKey, AuthenticationMechanism, CryptoProvider, InvocationCounter, Protection,
-    Protector, SecretKey, SecurityControl, SecuritySuite, SystemTitle, hls,
+    AuthenticationKey, AuthenticationMechanism, CryptoProvider, InvocationCounter, Protection, Protector,
+    SecretKey, SecurityControl, SecuritySuite, SystemTitle, hls,
 };
 
 use crate::common::{CLIENT_TITLE, Link, Provider, keys, provider};
@@ -37,10 +37,10 @@ pub struct Peer {
     pub title: SystemTitle,
     pub protection: Protection,
     pub provider: Provider,
-    key: AeadKey,
+    key: <Provider as CryptoProvider>::AeadKey,
     authentication_key: AuthenticationKey,
     pub counter: u32,
-    dedicated: AeadKey,
+    dedicated: <Provider as CryptoProvider>::AeadKey,
     pub dedicated_octets: Vec<u8>,
     pub dedicated_counter: u32,
 }

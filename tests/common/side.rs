@@ -47,7 +47,7 @@ impl Side {
             context: &mut self.context,
             dedicated: Some(&mut self.dedicated),
             key_ring: Some(&mut self.ring),
-            asymmetric: Some(Asymmetric { provider: &PROVIDER, own: &self.pairs, peers: &self.peers }),
+            asymmetric: Some(Asymmetric { provider: &*PROVIDER, own: &self.pairs, peers: &self.peers }),
         }
     }
 

@@ -69,7 +69,7 @@ impl Outcome {
 /// The command with this state directory and nothing of the tester's own environment.
 pub fn command(state: &Directory) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dlms"));
-    for variable in ["DLMS_EK", "DLMS_AK", "DLMS_PASSWORD", "NO_COLOR"] {
+    for variable in ["DLMS_EK", "DLMS_AK", "DLMS_PASSWORD", "DLMS_CRYPTO", "NO_COLOR"] {
         command.env_remove(variable);
     }
     command.env("XDG_STATE_HOME", state.path()).env("XDG_CONFIG_HOME", state.path());
