@@ -82,4 +82,7 @@ fn a_wrong_tag_in_an_exchange_is_4_and_a_malformed_message_is_explained() {
     let cut = format!(">{request}\n<c401c1000906\n");
     let json = dlms_with_input(&state, ["decode", "--json"], &cut).expect(0).json();
     assert_eq!(json["apdu-kinds"][1], "error:get-response");
+    // Nothing at all is understood.
+    let json = dlms_with_input(&state, ["decode", "--json"], ">c001c1\n<c401c1000906\n").expect(3).json();
+    assert_eq!(json["kind"], "session");
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &DecodeArgs, json: bool) -> Result<()> {
     }
     let explanation = Inspector::new(options).inspect(&messages);
     let Some(error) = explanation.error() else {
-        return explained(&explanation, json);
+        return explained(&explanation, messages.len(), json);
     };
     let exit = exit(error);
     if json {
@@ -48,17 +48,23 @@ pub(crate) fn run(args: &DecodeArgs, json: bool) -> Result<()> {
 }
 
 /// What was explained, with what is wrong in single messages of it: a message that does not decode is part of the
-/// explanation, a tag that does not verify means that the keys are not those of the exchange.
-fn explained(explanation: &Explanation, json: bool) -> Result<()> {
+/// explanation of an exchange, unless none of its messages does; a tag that does not verify means that the keys are not
+/// those of the exchange.
+fn explained(explanation: &Explanation, messages: usize, json: bool) -> Result<()> {
     if json {
         output::json(explanation)?;
     } else {
         output::text(&tree(explanation.json()))?;
     }
     explanation.problems().iter().for_each(|problem| eprintln!("dlms: {problem}"));
-    match explanation.problems().iter().map(exit).find(|&exit| exit == Exit::Security) {
-        Some(exit) => Err(Failure::told(exit)),
-        None => Ok(()),
+    let is_session = explanation.json().get("kind").is_some_and(|kind| kind == "session");
+    let problems = explanation.problems();
+    if problems.iter().any(|problem| exit(problem) == Exit::Security) {
+        Err(Failure::told(Exit::Security))
+    } else if is_session && problems.len() >= messages {
+        Err(Failure::told(Exit::Malformed))
+    } else {
+        Ok(())
     }
 }
 
