@@ -4,11 +4,15 @@
 
 mod common;
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::process::Command;
 
 use common::emulator::{Emulator, images};
 use common::{Directory, dlms, words};
+use cosem_objects::classes::{FlashRows, RowStorage};
+use dlms_axdr::{DateTime, Encoder};
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use serde_json::Value;
 
 const READER: &[&str] = &["--client", "2", "--auth", "lls", "--password", "12345678"];
@@ -27,6 +31,31 @@ const GMAC: &[&str] = &[
     "4755525830303031",
 ];
 
+/// Suite 2 and HLS 7: the private key of the client, the public key of the meter.
+const ECDSA: &[&str] = &[
+    "--client",
+    "3",
+    "--auth",
+    "ecdsa",
+    "--suite",
+    "2",
+    "--ek",
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+    "--ak",
+    "d0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaebecedeeef",
+    "--client-title",
+    "4755525800000001",
+    "--server-title",
+    "4755525830303031",
+    "--signing-key",
+    "434343434343434343434343434343434343434343434343434343434343434343434343434343434343434343434343",
+    "--peer-public-key",
+    "5f5862f033cdb259cf782ee9ca704248dfb091068cab10748435d8df9578399accd0b66712301a7d8cf32fcf3d9045cf\
+     87f27348920c6205980a723e2b3dc2bc24a561221a4ed98421fea3de05cd90852e11e76bb9347882014147be2a3d4a9d",
+];
+
+const PROFILE: &str = "1-0:99.1.0*255";
+const EVENTS: &str = "0-0:99.98.0*255";
 const RELAY: &str = "70:0-0:96.3.10*255";
 
 fn options(port: u16, association: &[&str]) -> Vec<String> {
@@ -55,10 +84,11 @@ fn our_client_reads_every_association() {
     let Some(images) = images() else { return };
     let (state, flash) = (Directory::new(), Directory::new());
     let meter = Emulator::start(&images, &flash);
-    let [public, reader, management] =
-        [&[][..], READER, GMAC].map(|association| options(meter.remote_port, association));
-    let counts = [&public, &reader, &management].map(|options| read_all(&state, options));
-    assert!(counts[0] > 10 && counts[0] < counts[1] && counts[1] == counts[2], "{counts:?}");
+    let [public, reader, management, signed] =
+        [&[][..], READER, GMAC, ECDSA].map(|association| options(meter.remote_port, association));
+    let counts = [&public, &reader, &management, &signed].map(|options| read_all(&state, options));
+    assert!(counts[0] > 10 && counts[0] < counts[1], "{counts:?}");
+    assert!(counts[1..].iter().all(|count| *count == counts[1]), "{counts:?}");
 
     let set = words("set", &management, &["8:0-0:1.0.0*255:2", "2030-05-06T07:08:09"]);
     dlms(&state, set).expect(0);
@@ -73,6 +103,63 @@ fn our_client_reads_every_association() {
     // The password is looked at.
     let wrong = options(meter.remote_port, &[&READER[..5], &["12345679"]].concat());
     assert_ne!(dlms(&state, words("read", &wrong, &["8:0-0:1.0.0*255:2"])).code, 0);
+}
+
+/// Power is cut after everything that was confirmed.
+#[test]
+fn what_was_confirmed_outlives_the_power() {
+    let Some(images) = images() else { return };
+    let (state, flash) = (Directory::new(), Directory::new());
+    let mut meter = Emulator::start(&images, &flash);
+    let association = |meter: &Emulator, with: &[&str]| options(meter.remote_port, with);
+    let management = association(&meter, GMAC);
+    dlms(&state, words("set", &management, &["8:0-0:1.0.0*255:2", "2030-05-06T07:08:09"])).expect(0);
+    dlms(&state, words("invoke", &management, &[&format!("{RELAY}:1")])).expect(0);
+    dlms(&state, words("invoke", &management, &[&format!("7:{PROFILE}:2")])).expect(0);
+    let counter = |meter: &Emulator| {
+        value(&state, &association(meter, &[]), "1:0-0:43.1.0*255:2")["double-long-unsigned"]
+            .as_u64()
+            .unwrap()
+    };
+    let before = counter(&meter);
+    meter.cut();
+
+    meter = Emulator::start(&images, &flash);
+    assert!(counter(&meter) >= before, "an invocation counter was forgotten");
+    let reader = association(&meter, READER);
+    let time = value(&state, &reader, "8:0-0:1.0.0*255:2");
+    assert!(time["octet-string"].as_str().unwrap().starts_with("07ee0506"), "{time}");
+    assert_eq!(value(&state, &reader, &format!("{RELAY}:2"))["boolean"], false);
+    let rows = dlms(&state, words("profile", &reader, &["--json", PROFILE])).expect(0).json_lines();
+    assert!(rows.iter().any(|row| row["time"].as_str().unwrap().starts_with("2030-05-06T07:0")), "{rows:?}");
+    let events = dlms(&state, words("profile", &reader, &["--json", EVENTS])).expect(0);
+    for code in [r#""unsigned":4"#, r#""unsigned":60"#] {
+        assert!(events.stdout.contains(code), "{}", events.stdout);
+    }
+    // The meter goes on above the counters that it used; a client that forgot its own is told.
+    for with in [GMAC, ECDSA] {
+        dlms(&Directory::new(), words("read", &association(&meter, with), &["8:0-0:1.0.0*255:2"])).expect(0);
+    }
+}
+
+/// A year of quarters of an hour, as the meter itself would have written it.
+#[test]
+fn a_year_is_read_whole() {
+    const YEAR: u32 = 35_040;
+    let Some(images) = images() else { return };
+    let (state, flash) = (Directory::new(), Directory::new());
+    write_year(&flash, YEAR);
+    let meter = Emulator::start(&images, &flash);
+    let reader = options(meter.remote_port, READER);
+    let rows = dlms(&state, words("profile", &reader, &["--csv", "-", PROFILE])).expect(0);
+    let rows: Vec<_> = rows.stdout.lines().skip(1).collect();
+    assert_eq!(rows.len() as u32, YEAR);
+    for (number, row) in rows.iter().enumerate() {
+        assert!(row.split(',').any(|cell| cell == (number * 7).to_string()), "row {number}: {row}");
+    }
+    let day = ["--json", PROFILE, "--from", "2025-07-01", "--to", "2025-07-01"];
+    let day = dlms(&state, words("profile", &reader, &day)).expect(0).json_lines();
+    assert_eq!(day.len(), 96);
 }
 
 #[test]
@@ -98,5 +185,58 @@ fn gurux_reads_every_association() {
         let read: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(output.status.success(), "{read}");
         assert!(read["ops"]["read-all"]["attributes_ok"].as_u64().unwrap() > 10, "{read}");
+    }
+}
+
+/// The data flash of the meter with rows in the load profile: time, status, import, export.
+fn write_year(directory: &Directory, rows: u32) {
+    const LOAD_PROFILE: u32 = 0x10_0000;
+    const LENGTH: u32 = 0x20_0000;
+    let mut storage =
+        FlashRows::<_, 44>::open(Chip(vec![0xFF; 0x30_0000]), LOAD_PROFILE, LENGTH, rows).unwrap();
+    // 2025-01-01T00:00:00+01:00
+    let begin = 1_735_686_000;
+    for number in 0..rows {
+        let time = DateTime::from_unix_seconds(begin + i64::from(number) * 900, -60).unwrap();
+        let mut row = [0; 30];
+        let mut encoder = Encoder::new(&mut row);
+        encoder.data(&(time, 0u8, number * 7, 0u32)).unwrap();
+        storage.insert(number, encoder.written()).unwrap();
+    }
+    std::fs::write(directory.file("flash.bin"), storage.into_flash().0).unwrap();
+}
+
+/// The chip that the emulator keeps in a file.
+struct Chip(Vec<u8>);
+
+impl ErrorType for Chip {
+    type Error = Infallible;
+}
+
+impl ReadNorFlash for Chip {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, octets: &mut [u8]) -> Result<(), Infallible> {
+        octets.copy_from_slice(&self.0[offset as usize..][..octets.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl NorFlash for Chip {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 4096;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Infallible> {
+        self.0[from as usize..to as usize].fill(0xFF);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, octets: &[u8]) -> Result<(), Infallible> {
+        self.0[offset as usize..][..octets.len()].copy_from_slice(octets);
+        Ok(())
     }
 }

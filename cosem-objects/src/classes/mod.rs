@@ -39,6 +39,8 @@ pub use function_control::{
 pub use image_transfer::{
     ImageInfo, ImageStorage, ImageTransfer, ImageTransferState, ImageTransferStatus, Progress,
 };
+#[cfg(feature = "embedded-storage")]
+pub use profile_generic::FlashRows;
 #[cfg(feature = "alloc")]
 pub use profile_generic::RowDeque;
 pub use profile_generic::{ProfileGeneric, RowRing, RowStorage, SortMethod, StorageError};

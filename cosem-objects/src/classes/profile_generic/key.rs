@@ -78,6 +78,14 @@ impl<'a> Key<'a> {
         Some(Self::DateTime { local, deviation: date_time.deviation() })
     }
 
+    /// The key, if it is a time.
+    pub(super) const fn time(self) -> Option<Key<'static>> {
+        match self {
+            Self::DateTime { local, deviation } => Some(Key::DateTime { local, deviation }),
+            _ => None,
+        }
+    }
+
     pub(super) const fn is_instant(&self) -> bool {
         matches!(self, Self::DateTime { deviation: Some(_), .. })
     }

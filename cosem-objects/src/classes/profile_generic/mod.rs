@@ -8,6 +8,8 @@
 //!
 //! The buffer is never built: its rows leave the storage one by one, into as many blocks as it takes.
 
+#[cfg(feature = "embedded-storage")]
+mod flash;
 mod key;
 mod selection;
 mod storage;
@@ -22,6 +24,9 @@ use crate::macros::{enumeration, interface_class};
 use crate::object::raise;
 use crate::{ActionResult, Any, CaptureObjectDefinition, DataAccessResult, Effect, Effects, ListOf};
 
+#[cfg(feature = "embedded-storage")]
+pub use flash::FlashRows;
+use key::Key;
 #[cfg(feature = "alloc")]
 pub use storage::RowDeque;
 pub use storage::{RowRing, RowStorage, StorageError};
@@ -76,7 +81,10 @@ pub struct ProfileGeneric<S, const COLUMNS: usize> {
 }
 
 impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
-    /// A profile without rows, in the order of capture. `profile_entries` is limited to what the storage has room for.
+    /// A profile with the rows that are in the storage, in the order of capture. `profile_entries` is limited to what the
+    /// storage has room for.
+    ///
+    /// Rows that are there already are looked through once, to know whether their times can be searched.
     ///
     /// # Errors
     /// There are more capture objects than `COLUMNS`.
@@ -90,7 +98,7 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
         let capture_objects =
             heapless::Vec::from_slice(capture_objects).map_err(|_| DataAccessResult::OtherReason)?;
         let profile_entries = profile_entries.clamp(1, storage.capacity().max(1));
-        Ok(Self {
+        let mut profile = Self {
             logical_name,
             storage,
             capture_objects,
@@ -102,7 +110,9 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
             generation: 0,
             is_rising: true,
             period_number: None,
-        })
+        };
+        profile.is_rising = profile.rises();
+        Ok(profile)
     }
 
     /// The same profile in another order. `sort_object` is one of the captured attributes; it is not used by FIFO and
@@ -156,6 +166,22 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
         self.generation = self.generation.wrapping_add(1);
         self.is_rising = true;
         self.storage.clear();
+    }
+
+    /// Whether no row has an earlier time than the one before it.
+    fn rises(&self) -> bool {
+        let Some(column) = self.clock_column() else { return true };
+        let mut before = None;
+        (0..self.storage.len()).all(|position| {
+            let time = self.storage.with_row(position, |row| selection::key(row, column)?.time()).flatten();
+            let rises = match (before, time) {
+                (None, Some(_)) => true,
+                (Some(before), Some(time)) => Key::compare(&before, &time).is_some_and(Ordering::is_le),
+                (_, None) => false,
+            };
+            before = time;
+            rises
+        })
     }
 
     fn most_rows(&self) -> u32 {

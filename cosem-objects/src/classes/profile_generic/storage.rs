@@ -40,6 +40,9 @@ pub enum StorageError {
     /// The row is longer than a place for rows.
     #[error("row too long")]
     RowTooLong,
+    /// The medium failed.
+    #[error("the medium failed")]
+    Medium,
 }
 
 impl From<StorageError> for ActionResult {

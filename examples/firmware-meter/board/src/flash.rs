@@ -31,7 +31,7 @@ impl Flash {
             return Ok(Self { file });
         }
         let mut flash = Self { file: open(CREATE).ok_or(NorFlashErrorKind::Other)? };
-        flash.erase(0, CAPACITY as u32)?;
+        NorFlash::erase(&mut flash, 0, CAPACITY as u32)?;
         Ok(flash)
     }
 
@@ -91,7 +91,7 @@ impl NorFlash for Flash {
         for (at, piece) in (offset..).step_by(64).zip(octets.chunks(64)) {
             let mut stored = [0; 64];
             let stored = stored.get_mut(..piece.len()).unwrap_or_default();
-            self.read(at, stored)?;
+            ReadNorFlash::read(self, at, stored)?;
             stored.iter_mut().zip(piece).for_each(|(old, new)| *old &= new);
             self.put(at, stored)?;
         }
@@ -100,3 +100,30 @@ impl NorFlash for Flash {
 }
 
 impl MultiwriteNorFlash for Flash {}
+
+// The same for those who would wait: it never does.
+
+impl embedded_storage_async::nor_flash::ReadNorFlash for Flash {
+    const READ_SIZE: usize = <Self as ReadNorFlash>::READ_SIZE;
+
+    async fn read(&mut self, offset: u32, octets: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+        ReadNorFlash::read(self, offset, octets)
+    }
+
+    fn capacity(&self) -> usize {
+        CAPACITY
+    }
+}
+
+impl embedded_storage_async::nor_flash::NorFlash for Flash {
+    const WRITE_SIZE: usize = UNIT;
+    const ERASE_SIZE: usize = SECTOR;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        NorFlash::erase(self, from, to)
+    }
+
+    async fn write(&mut self, offset: u32, octets: &[u8]) -> Result<(), NorFlashErrorKind> {
+        NorFlash::write(self, offset, octets)
+    }
+}

@@ -7,11 +7,13 @@
 mod flash;
 mod host;
 mod registers;
+mod stack;
 mod timer;
 mod uart;
 
 pub use flash::Flash;
 pub use host::{log, random, unix_seconds};
+pub use stack::stack_used;
 pub use timer::Timer;
 pub use uart::{OPTICAL_PORT, REMOTE_PORT, Uart};
 

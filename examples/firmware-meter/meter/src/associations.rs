@@ -6,8 +6,8 @@ use dlms::objects::classes::{
     XdlmsContextInfo,
 };
 use dlms::objects::{AccessRights, AssociationId};
+use dlms::security::{AuthenticationMechanism, Protection, Secret, SecurityError};
 use dlms::server::AssociationConfig;
-use dlms_security::{AuthenticationMechanism, Protection, Secret, SecurityError};
 
 use crate::keys;
 
@@ -15,8 +15,11 @@ pub const PUBLIC: AssociationId = AssociationId(0);
 pub const READER: AssociationId = AssociationId(1);
 pub const MANAGEMENT: AssociationId = AssociationId(2);
 
+/// Management under suite 2, with signatures.
+pub const MANAGEMENT_2: AssociationId = AssociationId(3);
+
 /// How many associations there are.
-pub const COUNT: usize = 3;
+pub const COUNT: usize = 4;
 
 /// The longest APDU either way.
 pub const LONGEST_APDU: u16 = 512;
@@ -38,7 +41,13 @@ pub fn configs() -> Result<[AssociationConfig; COUNT], SecurityError> {
         policy: Protection::AUTHENTICATED_ENCRYPTED,
         ..public.clone()
     };
-    Ok([public, reader, management])
+    let management_2 = AssociationConfig {
+        client_sap: 3,
+        mechanism: AuthenticationMechanism::Ecdsa,
+        security: Some(keys::ECDSA),
+        ..management.clone()
+    };
+    Ok([public, reader, management, management_2])
 }
 
 /// The object that describes an association.
@@ -58,16 +67,24 @@ pub fn object(id: AssociationId, config: &AssociationConfig) -> AssociationLn<1>
     )
 }
 
+const DATA: u16 = 1;
 const CLOCK: u16 = 8;
 const ASSOCIATION: u16 = 15;
 /// The attribute of an association that nobody reads.
 const SECRET: i8 = 7;
 const SAP_ASSIGNMENT: u16 = 17;
 
-/// Whether an association sees an object of a class: the public client sees the clock and who the meter is.
+/// Whether an association sees an object of a class: the public client sees the clock, who the
+/// meter is, and the invocation counters.
 pub fn is_visible(association: AssociationId, class_id: u16, logical_name: LogicalName) -> bool {
-    let is_name = matches!(logical_name.octets(), [0, 0, 42 | 43, ..]);
-    association.0 != PUBLIC.0 || matches!(class_id, CLOCK | ASSOCIATION | SAP_ASSIGNMENT) || is_name
+    let is_public = match class_id {
+        CLOCK | SAP_ASSIGNMENT => true,
+        // The name of the meter, and the invocation counters.
+        DATA => matches!(logical_name.octets(), [0, 0, 42 | 43, ..]),
+        ASSOCIATION => logical_name.e() == PUBLIC.0 + 1,
+        _ => false,
+    };
+    association != PUBLIC || is_public
 }
 
 /// The right to an attribute.

@@ -4,22 +4,37 @@ use core::time::Duration;
 
 use dlms::obis::LogicalName;
 use dlms::objects::classes::{
-    AssociationLn, Clock, ControlMode, Data, DemandRegister, DisconnectControl, Register, Relay,
-    SapAssignment, SapEntry, SoftwareClock,
+    AssociationLn, Clock, Data, DemandRegister, DisconnectControl, ProfileGeneric, Register, SapAssignment,
+    SapEntry, SecuritySetup,
 };
 use dlms::objects::{
-    AccessRights, ActionResult, AssociationId, LogicalDevice, OctetString, ScalerUnit, Unit, Value,
+    AccessRights, AssociationId, CaptureObjectDefinition, Effect, Effects, LogicalDevice, OctetString,
+    ScalerUnit, Unit, Value, behaviour,
 };
 use dlms::server::AssociationConfig;
 
-use crate::associations::{self, MANAGEMENT, PUBLIC, READER};
+use crate::associations::{self, MANAGEMENT, MANAGEMENT_2, PUBLIC, READER};
+use crate::events::EventCode;
+use crate::hardware::{Rtc, Switch};
+use crate::keys;
+use crate::storage::{Rows, Setting, Storage};
 
 const NAME: &[u8] = b"GUR0000000000001";
 /// What a load takes that is always there.
 const POWER: u32 = 1500;
+/// A year of quarters of an hour.
+const LOAD_PROFILE_ROWS: u32 = 35_040;
+const EVENT_ROWS: u32 = 500;
+
+const CLOCK: LogicalName = LogicalName::new(0, 0, 1, 0, 0, 255);
+const STATUS: LogicalName = LogicalName::new(0, 0, 96, 10, 1, 255);
+const IMPORT: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
+const EXPORT: LogicalName = LogicalName::new(1, 0, 2, 8, 0, 255);
+const EVENT: LogicalName = LogicalName::new(0, 0, 96, 11, 0, 255);
+const EVENTS: LogicalName = LogicalName::new(0, 0, 99, 98, 0, 255);
 
 pub struct Device {
-    clock: Clock<SoftwareClock>,
+    clock: Clock<Rtc>,
     logical_device_name: Data<OctetString<16>>,
     serial_number: Data<u32>,
     firmware: Data<OctetString<16>>,
@@ -33,24 +48,27 @@ pub struct Device {
     frequency: Register<u16>,
     demand: DemandRegister<u32, u8, 1>,
     relay: DisconnectControl<Switch>,
+    status: Data<u8>,
+    load_profile: ProfileGeneric<Rows, 4>,
+    event: Data<u8>,
+    events: ProfileGeneric<Rows, 2>,
+    setup_gmac: SecuritySetup,
+    setup_ecdsa: SecuritySetup,
+    counter_gmac: Data<u32>,
+    counter_ecdsa: Data<u32>,
     saps: SapAssignment<1>,
     public: AssociationLn<1>,
     reader: AssociationLn<1>,
     management: AssociationLn<1>,
+    management_2: AssociationLn<1>,
+    storage: &'static Storage,
     /// Watt-milliseconds that are no watt-hour yet, and when that was.
     rest: u64,
     measured: Duration,
 }
 
-/// The relay.
-pub struct Switch;
-
-impl Relay for Switch {
-    fn switch(&mut self, connected: bool) -> Result<(), ActionResult> {
-        board::drive_relay(connected);
-        Ok(())
-    }
-}
+/// The place of the object of the first association.
+const FIRST_ASSOCIATION: usize = 23;
 
 impl LogicalDevice for Device {
     dlms::objects::objects!(
@@ -68,10 +86,19 @@ impl LogicalDevice for Device {
         frequency,
         demand,
         relay,
+        status,
+        load_profile,
+        event,
+        events,
+        setup_gmac,
+        setup_ecdsa,
+        counter_gmac,
+        counter_ecdsa,
         saps,
         public,
         reader,
         management,
+        management_2,
     );
 
     fn attribute_access(&self, association: AssociationId, index: usize, attribute: i8) -> AccessRights {
@@ -90,28 +117,39 @@ impl LogicalDevice for Device {
     }
 
     fn association_object(&self, association: AssociationId) -> Option<usize> {
-        (usize::from(association.0) < associations::COUNT).then_some(15 + usize::from(association.0))
+        (usize::from(association.0) < associations::COUNT)
+            .then_some(FIRST_ASSOCIATION + usize::from(association.0))
     }
 }
 
 impl Device {
     #[inline(never)]
-    pub fn new(configs: &[AssociationConfig; associations::COUNT]) -> Self {
-        let unix = i64::from(board::unix_seconds()) * 1000;
-        let clock = SoftwareClock::starting_at(unix, Duration::ZERO);
+    pub fn new(
+        configs: &[AssociationConfig; associations::COUNT],
+        storage: &'static Storage,
+    ) -> Result<Self, &'static str> {
+        let load_profile = storage.load_profile(LOAD_PROFILE_ROWS).map_err(|_| "no load profile")?;
+        let events = storage.events(EVENT_ROWS).map_err(|_| "no event log")?;
+        let rtc = Rtc::new(storage).map_err(|_| "no clock")?;
+        let relay = Switch::restore(storage).map_err(|_| "no relay")?;
+        let kept = storage.setting::<4>(Setting::Import as u8).map_err(|_| "no registers")?;
+        let imported = kept.and_then(|octets| octets.into_array().ok()).map_or(0, u32::from_le_bytes);
+        let value = |class_id, name| CaptureObjectDefinition::new(class_id, name, 2);
         let mut saps = SapAssignment::new(LogicalName::new(0, 0, 41, 0, 0, 255));
         let _ = saps.connect(SapEntry { sap: 1, logical_device_name: text(NAME) });
         let association = |id: AssociationId| associations::object(id, &configs[usize::from(id.0)]);
-        let energy = |c, e| register(c, 8, e, 0u32, 0, Unit::ActiveEnergyWattHour);
-        Self {
-            clock: Clock::new(LogicalName::new(0, 0, 1, 0, 0, 255), clock, -60).with_european_summer_time(),
+        let energy = |c, e, value: u32| register(c, 8, e, value, 0, Unit::ActiveEnergyWattHour);
+        let setup = |n: u8| SecuritySetup::new(LogicalName::new(0, 0, 43, 0, n, 255), 1, n);
+        let counter = |n: u8| Data::new(LogicalName::new(0, 0, 43, 1, n, 255), 0);
+        Ok(Self {
+            clock: Clock::new(CLOCK, rtc, -60).with_european_summer_time(),
             logical_device_name: Data::new(LogicalName::new(0, 0, 42, 0, 0, 255), text(NAME)),
             serial_number: Data::new(LogicalName::new(0, 0, 96, 1, 0, 255), 1),
             firmware: Data::new(LogicalName::new(1, 0, 0, 2, 0, 255), text(b"1.0.0")),
-            import: energy(1, 0),
-            import_1: energy(1, 1),
-            import_2: energy(1, 2),
-            export: energy(2, 0),
+            import: energy(1, 0, imported),
+            import_1: energy(1, 1, imported),
+            import_2: energy(1, 2, 0),
+            export: energy(2, 0, 0),
             power: register(1, 7, 0, 0, 0, Unit::ActivePowerWatt),
             voltage: register(32, 7, 0, 2304, -1, Unit::VoltageVolt),
             current: register(31, 7, 0, 0, -2, Unit::CurrentAmpere),
@@ -123,18 +161,60 @@ impl Device {
                 900,
                 1,
             ),
-            relay: DisconnectControl::new(LogicalName::new(0, 0, 96, 3, 10, 255), Switch, ControlMode::Mode4),
+            relay,
+            status: Data::new(STATUS, 0),
+            load_profile: ProfileGeneric::new(
+                LogicalName::new(1, 0, 99, 1, 0, 255),
+                load_profile,
+                &[value(8, CLOCK), value(1, STATUS), value(3, IMPORT), value(3, EXPORT)],
+                900,
+                LOAD_PROFILE_ROWS,
+            )
+            .map_err(|_| "no load profile")?,
+            event: Data::new(EVENT, 0),
+            events: ProfileGeneric::new(EVENTS, events, &[value(8, CLOCK), value(1, EVENT)], 0, EVENT_ROWS)
+                .map_err(|_| "no event log")?,
+            setup_gmac: setup(keys::GMAC as u8),
+            setup_ecdsa: setup(keys::ECDSA as u8),
+            counter_gmac: counter(keys::GMAC as u8),
+            counter_ecdsa: counter(keys::ECDSA as u8),
             saps,
             public: association(PUBLIC),
             reader: association(READER),
             management: association(MANAGEMENT),
+            management_2: association(MANAGEMENT_2),
+            storage,
             rest: 0,
             measured: Duration::ZERO,
+        })
+    }
+
+    /// Lets time pass. What the registers are at is kept with each row of the load profile.
+    pub fn tick(&mut self, now: Duration, scratch: &mut [u8]) {
+        let before = self.load_profile.revision();
+        self.measure(now);
+        behaviour::tick(self, now, scratch, &mut |_| {});
+        if self.load_profile.revision() != before {
+            let _ = self.storage.store(Setting::Import as u8, &self.import.value.to_le_bytes());
         }
     }
 
+    /// Shows the invocation counters.
+    pub const fn show_counters(&mut self, [gmac, ecdsa]: [u32; 2]) {
+        self.counter_gmac.value = gmac;
+        self.counter_ecdsa.value = ecdsa;
+    }
+
+    /// Puts an event into the log.
+    pub fn log(&mut self, event: EventCode, scratch: &mut [u8]) {
+        self.event.value = event as u8;
+        let mut effects = Effects::new();
+        let _ = effects.push(Effect::Capture { profile: EVENTS });
+        behaviour::execute(self, &effects, scratch, &mut |_| {});
+    }
+
     /// What the metering hardware would say.
-    pub fn measure(&mut self, now: Duration) {
+    fn measure(&mut self, now: Duration) {
         let power = if self.relay.output_state() { POWER } else { 0 };
         let elapsed = now.saturating_sub(self.measured).as_millis() as u64;
         self.measured = now;

@@ -5,6 +5,7 @@ use dlms::hdlc::{Parameters, SecondaryConfig, ServerAddress};
 use dlms::server::{Event, HdlcServer, Host};
 
 use crate::associations::LONGEST_APDU;
+use crate::events::EventCode;
 use crate::keys::Provider;
 
 /// The longest APDU with its protection.
@@ -14,6 +15,9 @@ const INFORMATION: u16 = 256;
 const FRAME: usize = INFORMATION as usize + 32;
 /// Clients at once on one line.
 const LINKS: usize = 2;
+
+/// What happened in one round that belongs into the log.
+pub type Events = heapless::Vec<EventCode, 8>;
 
 /// A line with HDLC on it.
 pub struct Port {
@@ -35,7 +39,7 @@ impl Port {
     }
 
     /// Serves what has come; `false` if nothing has.
-    pub fn serve(&mut self, timer: &mut Timer, host: &mut Host<'_, Provider>) -> bool {
+    pub fn serve(&mut self, timer: &mut Timer, host: &mut Host<'_, Provider>, happened: &mut Events) -> bool {
         let mut octets = [0; 64];
         let mut input = self.uart.receive(&mut octets);
         let is_input = !input.is_empty();
@@ -46,6 +50,9 @@ impl Port {
         self.send(timer);
         while let Some(event) = self.server.poll_event() {
             log(event);
+            if let Some(code) = EventCode::of(&event) {
+                let _ = happened.push(code);
+            }
         }
         is_input
     }
@@ -61,7 +68,9 @@ impl Port {
 fn log(event: Event) {
     match event {
         Event::Associated { association } => board::log(format_args!("association {}", association.0)),
-        Event::Released { association } => board::log(format_args!("released {}", association.0)),
+        Event::Released { association } => {
+            board::log(format_args!("released {}, stack {}", association.0, board::stack_used()));
+        }
         Event::Refused { .. } => board::log(format_args!("refused")),
         _ => {}
     }
