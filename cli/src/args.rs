@@ -342,6 +342,9 @@ pub(crate) struct ServeArgs {
     /// Where the meter keeps what survives a restart
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Take certificates by this authority: its directory, or its certificate
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) authority: Vec<PathBuf>,
     /// What the simulated consumption is drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -85,6 +85,15 @@ pub(crate) fn document(path: &Path) -> Result<Document> {
     })
 }
 
+/// The certificate of an authority: in its directory, or in this file.
+pub(crate) fn authority(path: &Path) -> Result<Vec<u8>> {
+    let path = if path.is_dir() { path.join("root.pem") } else { path.to_owned() };
+    match document(&path)? {
+        Document::Certificate(der) => Ok(der),
+        _ => Err(Failure::usage(format!("{}: no certificate", path.display()))),
+    }
+}
+
 /// One PEM block of a file, or the whole of it.
 struct Piece {
     label: Option<String>,

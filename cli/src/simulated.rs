@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dlms::server::{AssociationConfig, Event, Host, KeyManager};
 use dlms::{KeyPairs, KeyRing, PublicKeys, SecurityContext};
 use dlms_hdlc::{Parameters, SecondaryConfig, ServerAddress};
-use dlms_meters::{Clients, Credentials, Keys, MeterModel, Options, Simulation};
+use dlms_meters::{Credentials, Keys, MeterModel, Options, Peers, Simulation};
 use dlms_security::{AesEcb, SystemTitle};
 use dlms_tokio::{Provider, Server, ServerFraming, ServerHost, ServerOptions};
 
@@ -35,7 +35,7 @@ pub(crate) struct Meter {
     key_rings: Vec<KeyRing<Provider>>,
     key_manager: KeyManager<Provider, Keys>,
     key_pairs: Vec<KeyPairs>,
-    clients: Clients,
+    peers: Peers,
     title: SystemTitle,
     provider: Provider,
     scratch: Vec<u8>,
@@ -51,23 +51,31 @@ impl Meter {
         model: MeterModel,
         options: Options,
         provider: Provider,
+        authorities: &[Vec<u8>],
         tells_events: bool,
     ) -> Result<Self> {
         let simulation = Simulation::new(model, options).map_err(|error| broken(&error))?;
-        Ok(Self {
+        let mut meter = Self {
             associations: simulation.associations().map_err(|error| broken(&error))?,
             security: simulation.security(&provider).map_err(|error| broken(&error))?,
             key_rings: simulation.key_rings(&provider).map_err(|error| broken(&error))?,
             key_manager: KeyManager::new(simulation.keys(&provider).map_err(|error| broken(&error))?),
             key_pairs: simulation.key_pairs().map_err(|error| broken(&error))?,
-            clients: simulation.clients().map_err(|error| broken(&error))?,
+            peers: simulation.peers(authorities).map_err(|error| broken(&error))?,
             title: simulation.system_title().map_err(|error| broken(&error))?,
             simulation,
             provider,
             scratch: vec![0; SCRATCH],
             start: Instant::now(),
             tells_events,
-        })
+        };
+        for (setup, pairs) in meter.key_pairs.iter_mut().enumerate() {
+            let certificates = &meter.peers.certificates;
+            let recovered =
+                meter.key_manager.recover(setup, certificates, &meter.provider, meter.title, pairs);
+            recovered.map_err(|error| broken(&error))?;
+        }
+        Ok(meter)
     }
 
     pub(crate) fn credentials(&self) -> Result<Vec<Credentials>> {
@@ -110,9 +118,9 @@ impl ServerHost for Meter {
             public_keys: Some(PublicKeys {
                 provider: &self.provider,
                 own: &mut self.key_pairs,
-                peers: &self.clients,
+                peers: &self.peers,
             }),
-            certificates: None,
+            certificates: Some(&self.peers.certificates),
             key_management: Some(&mut self.key_manager),
             manufacturer: Some(&AesEcb),
             scratch: &mut self.scratch,

@@ -7,6 +7,8 @@
 #[path = "interop/carriers.rs"]
 mod carriers;
 mod common;
+#[path = "interop/key_management.rs"]
+mod key_management;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod associations;
+mod certificates;
 mod counters;
 mod device;
 mod image;
@@ -25,6 +26,7 @@ use dlms_security::SecurityError;
 use thiserror::Error;
 
 pub use associations::Credentials;
+pub use certificates::{Certificates, Peers};
 pub use counters::Counters;
 pub use device::MeterDevice;
 pub use keys::Keys;

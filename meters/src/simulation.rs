@@ -15,6 +15,7 @@ use dlms_security::{
 };
 
 use crate::associations::Credentials;
+use crate::certificates::{Certificates, Peers};
 use crate::counters::Counters;
 use crate::device::MeterDevice;
 use crate::keys::Keys;
@@ -256,6 +257,17 @@ impl Simulation {
     /// The model has a key or a title that is none.
     pub fn clients(&self) -> Result<Clients, Error> {
         Ok(signatures::clients(&self.model)?)
+    }
+
+    /// Whom the meter trusts: the clients of its model, and those whose certificate it has. It takes certificates by
+    /// the authorities whose own are given, in DER.
+    ///
+    /// # Errors
+    /// The model has a key or a title that is none, or the state directory cannot be read.
+    pub fn peers(&self, authorities: &[Vec<u8>]) -> Result<Peers, Error> {
+        let path = self.state.as_ref().map(StateDirectory::certificates);
+        let certificates = Certificates::open(path, authorities)?;
+        Ok(Peers { certificates, clients: self.clients()? })
     }
 
     /// The policy that the model gives a Security setup.

@@ -7,6 +7,7 @@
 //! | `CLASS-NAME.image` | the octets of a firmware image |
 //! | `counters.toml` | see [`crate::counters`] |
 //! | `keys.toml` | see [`crate::keys`] |
+//! | `certificates.toml` | see [`crate::certificates`] |
 //!
 //! Files are replaced, never changed in place: a meter that is killed finds the old or the new state.
 
@@ -97,6 +98,10 @@ impl StateDirectory {
 
     pub(crate) fn keys(&self) -> PathBuf {
         self.path.join("keys.toml")
+    }
+
+    pub(crate) fn certificates(&self) -> PathBuf {
+        self.path.join("certificates.toml")
     }
 
     /// Puts a meter into the state that it was switched off in. Gives the time of that, if there is a state.

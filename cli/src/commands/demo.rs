@@ -75,7 +75,7 @@ pub(crate) async fn run(args: &DemoArgs, json: bool) -> Result<()> {
         state: None,
     };
     let meter =
-        Arc::new(Mutex::new(Meter::new(MeterModel::Pmm1220, options, dlms_tokio::provider(), false)?));
+        Arc::new(Mutex::new(Meter::new(MeterModel::Pmm1220, options, dlms_tokio::provider(), &[], false)?));
     let server = simulated::bind(&meter, &Address::Tcp("127.0.0.1:0".to_owned()), Framing::Wrapper).await?;
     let address = server.local_addr()?;
     output::line(&format!("it listens on {address}, with the TCP wrapper"))?;

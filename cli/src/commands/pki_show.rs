@@ -73,10 +73,7 @@ pub(crate) fn run(args: &PkiShowArgs, json: bool) -> Result<()> {
 
 /// Whether the certificate is the authority's and valid now.
 fn verify(certificate: &Certificate<'_>, authority: &Path) -> Result<std::result::Result<(), SecurityError>> {
-    let path = if authority.is_dir() { authority.join("root.pem") } else { authority.to_owned() };
-    let Document::Certificate(der) = key_files::document(&path)? else {
-        return Err(Failure::usage(format!("{}: no certificate", path.display())));
-    };
+    let der = key_files::authority(authority)?;
     let anchor = Certificate::from_der(&der).map_err(SecurityError::from).map_err(refused)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let expectation =

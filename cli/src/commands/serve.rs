@@ -8,6 +8,7 @@ use dlms_meters::{Credentials, MeterModel, Options};
 use crate::args::{Model, ServeArgs};
 use crate::connection::library;
 use crate::failure::{Failure, Result};
+use crate::key_files;
 use crate::output::{self, table::Sheet};
 use crate::parse::address::Address;
 use crate::simulated::{self, Meter};
@@ -36,7 +37,10 @@ pub(crate) async fn run(args: &ServeArgs, json: bool) -> Result<()> {
         state: args.state.clone(),
     };
     let provider = dlms_tokio::provider_on(library(args.crypto.as_deref())?)?;
-    let meter = Arc::new(Mutex::new(Meter::new(model, options, provider, args.events)?));
+    let authorities =
+        args.authority.iter().map(|path| key_files::authority(path)).collect::<Result<Vec<_>>>()?;
+    let meter = Meter::new(model, options, provider, &authorities, args.events)?;
+    let meter = Arc::new(Mutex::new(meter));
     let server = simulated::bind(&meter, &address, args.framing).await?;
     output::line(&format!("LISTENING {}", server.local_addr()?))?;
     let ended = tokio::select! {

@@ -74,6 +74,47 @@ def said(certificate, root):
     }
 
 
+def certify(folder, request):
+    """A certificate (DER) for the signatures of who made the request, by the authority in a folder."""
+    folder = pathlib.Path(folder)
+    root = load(folder / "root.pem")
+    key = serialization.load_pem_private_key((folder / "root.key").read_bytes(), None)
+    begin = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+    new = new_certificate(
+        (root.subject, key.public_key()),
+        request.subject,
+        request.public_key(),
+        {"digital_signature"},
+        begin,
+        begin + datetime.timedelta(days=365),
+    )
+    return new.sign(key, root.signature_hash_algorithm).public_bytes(serialization.Encoding.DER)
+
+
+def new_certificate(issuer, subject, public_key, usage, begin, end):
+    """What a certificate by an issuer, a name and a public key, says besides its signature."""
+    name, issuer_key = issuer
+    bits = {
+        bit: bit in usage
+        for bit in (
+            "digital_signature content_commitment key_encipherment data_encipherment key_agreement"
+            " key_cert_sign crl_sign encipher_only decipher_only"
+        ).split()
+    }
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(name)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(end)
+        .add_extension(x509.KeyUsage(**bits), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+    )
+
+
 def check(args):
     root = load(args.root)
     print(json.dumps([said(load(path), root) for path in args.certificates]))
@@ -100,27 +141,7 @@ def issue(args):
     end = begin + datetime.timedelta(days=3650)
 
     def builder(subject, public_key, usage, begin=begin, end=end):
-        bits = {
-            bit: bit in usage
-            for bit in (
-                "digital_signature content_commitment key_encipherment data_encipherment key_agreement"
-                " key_cert_sign crl_sign encipher_only decipher_only"
-            ).split()
-        }
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(root_name)
-            .public_key(public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(begin)
-            .not_valid_after(end)
-            .add_extension(x509.KeyUsage(**bits), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False
-            )
-        )
+        return new_certificate((root_name, root_key.public_key()), subject, public_key, usage, begin, end)
 
     def write(name, octets):
         (directory / name).write_bytes(octets)

@@ -580,6 +580,9 @@ class Peer:
     def policy(self):
         """security_activate with `--policy`."""
         self.setup_method(self.setup().activate(self.cl, self.opt.policy))
+        # Authenticated, encrypted: bits 0 and 1 in version 0, 2 and 3 for requests in version 1.
+        bits = self.opt.policy if self.opt.suite == 0 else self.opt.policy >> 2
+        self.cl.ciphering.security = Security((bits & 3) << 4)
         return self.read_policy()
 
     def read_policy(self):
