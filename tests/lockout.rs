@@ -8,7 +8,10 @@ mod peer;
 use std::time::Duration;
 
 use common::{Link, Meter, config, to_hex, unhex};
+use cosem_objects::Effect;
+use cosem_objects::classes::{CommunicationPortProtection, LockoutRule, PortProtectionMode};
 use dlms::server::{AssociationConfig, Event, Lockout, LockoutState, RefusalReason, Session};
+use dlms_obis::LogicalName;
 use dlms_security::{AuthenticationMechanism, SecuritySuite};
 use peer::{Form, Peer, stoc};
 
@@ -120,4 +123,77 @@ fn wrong_proofs_and_keys_count_and_replays_do_not() {
     link.exchange(&proof).unwrap();
     assert!(link.session.association().is_some());
     assert_eq!(failed(&link), 0);
+}
+
+/// A Communication port protection object decides for all clients of its port, shows what it counts, and is driven through
+/// its attributes and its method.
+#[test]
+fn the_object_of_the_port_shows_and_drives_the_lock() {
+    const PORT: LogicalName = LogicalName::new(0, 0, 44, 2, 0, 255);
+    const PUBLIC: &str = "601DA109060760857405080101BE10040E01000000065F1F0400007E1FFFFF";
+    let rule = LockoutRule {
+        allowed_failed_attempts: 2,
+        initial_lockout_time: 10,
+        steepness_factor: 2,
+        max_lockout_time: 30,
+    };
+    let driven = |config| AssociationConfig { lockout: Some(LOCKOUT.driven_by(PORT)), ..config };
+    let lls = driven(config(AuthenticationMechanism::Lls, None));
+    let other = AssociationConfig { client_sap: 17, ..lls.clone() };
+    let manager = AssociationConfig { client_sap: 1, ..config(AuthenticationMechanism::None, None) };
+    let mut meter = Meter::new(vec![lls, other, manager]);
+    let port = CommunicationPortProtection::new(
+        PORT,
+        PortProtectionMode::LockedOnFailedAttempts,
+        rule,
+        LogicalName::new(0, 0, 22, 0, 0, 255),
+    );
+    meter.device.objects.insert(0, Box::new(port));
+    let right = unhex(RIGHT);
+    let line = |client_sap| Line { session: Session::new(client_sap, vec![0; 2048]) };
+    let (mut one, mut two, mut manager) = (line(16), line(17), line(1));
+    manager.at(&mut meter, 0, &unhex(PUBLIC));
+    let mut read = |meter: &mut Meter, now: u64, attribute: u8| {
+        manager.at(meter, now, &unhex(&format!("C001C1007C00002C0200FF{attribute:02X}00")))[8..].to_owned()
+    };
+    // Failures of both clients count together; each is told of.
+    one.at(&mut meter, 0, &wrong());
+    assert_eq!(read(&mut meter, 0, 9), "0600000001");
+    assert_eq!(read(&mut meter, 0, 8), "1600");
+    two.at(&mut meter, 0, &wrong());
+    let locked = Effect::PortLocked { protection: PORT, seconds: 10 };
+    let events: Vec<_> = std::iter::from_fn(|| two.session.poll_event()).collect();
+    assert!(events.contains(&Event::Effect(locked)), "{events:?}");
+    assert_eq!(read(&mut meter, 1, 8), "1601", "temporarily locked");
+    assert!(one.at(&mut meter, 9, &right).contains("A203020101"));
+    assert_eq!(one.last_refusal(), Some(RefusalReason::LockedOut));
+    // It ends by itself.
+    assert!(one.at(&mut meter, 10, &right).contains("A203020100"));
+    assert_eq!(
+        [8, 9, 10].map(|attribute| read(&mut meter, 10, attribute)),
+        ["1600", "0600000000", "0600000002"]
+    );
+    // By its method.
+    (0..2).for_each(|_| drop(two.at(&mut meter, 20, &wrong())));
+    assert!(two.at(&mut meter, 21, &right).contains("A203020101"));
+    assert_eq!(manager_again(&mut meter, "C301C1007C00002C0200FF01010F00"), "C701C10000");
+    assert!(two.at(&mut meter, 22, &right).contains("A203020100"));
+    // By its mode: locked for good, and open.
+    assert_eq!(manager_again(&mut meter, "C101C1007C00002C0200FF02001600"), "C501C100");
+    assert!(two.at(&mut meter, 10_000, &right).contains("A203020101"));
+    assert_eq!(manager_again(&mut meter, "C101C1007C00002C0200FF02001602"), "C501C100");
+    (0..9).for_each(|_| drop(two.at(&mut meter, 10_001, &wrong())));
+    assert!(two.at(&mut meter, 10_001, &right).contains("A203020100"));
+    // Where there is no such object, what the association was told holds.
+    meter.device.objects.remove(0);
+    (0..3).for_each(|_| drop(two.at(&mut meter, 20_000, &wrong())));
+    assert!(two.at(&mut meter, 20_001, &right).contains("A203020101"));
+    assert!(two.at(&mut meter, 20_010, &right).contains("A203020100"));
+}
+
+/// Asks as a client without authentication.
+fn manager_again(meter: &mut Meter, apdu: &str) -> String {
+    let mut line = Line { session: Session::new(1, vec![0; 2048]) };
+    line.at(meter, 0, &unhex("601DA109060760857405080101BE10040E01000000065F1F0400007E1FFFFF"));
+    line.at(meter, 0, &unhex(apdu))
 }

@@ -54,6 +54,18 @@ pub trait Profile {
     fn store(&mut self, row: &[u8]) -> Result<(), ActionResult>;
 }
 
+/// A port that locks itself after failed attempts to associate.
+pub trait PortProtection {
+    /// Whether it takes no association request at `now`.
+    fn is_locked(&mut self, now: Duration) -> bool;
+
+    /// An attempt to associate failed.
+    fn attempt_failed(&mut self, now: Duration, effects: &mut Effects);
+
+    /// An association was opened.
+    fn attempt_succeeded(&mut self);
+}
+
 enumeration! {
     /// What an action of a script does.
     ScriptService, "script-service" {

@@ -3,7 +3,7 @@
 use dlms_axdr::{BufferFull, Data, Encoder};
 use dlms_obis::LogicalName;
 
-use crate::behaviour::{Profile, ScriptAction, Tick, WallTime};
+use crate::behaviour::{PortProtection, Profile, ScriptAction, Tick, WallTime};
 use crate::{AccessSelector, ActionResult, AssociationId, ClassOutline, DataAccessResult, LogicalDevice};
 
 /// An instance of an interface class.
@@ -82,6 +82,11 @@ pub trait Object {
     /// The security setup that the object stands for, if it is a Security setup. Whoever protects messages with that
     /// setup answers for all its attributes but the first and for its methods.
     fn security_setup(&self) -> Option<u8> {
+        None
+    }
+
+    /// The object as one that counts failed attempts to associate: a Communication port protection.
+    fn port_protection_mut(&mut self) -> Option<&mut dyn PortProtection> {
         None
     }
 

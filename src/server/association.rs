@@ -92,7 +92,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         out: &mut [u8],
     ) -> Option<Range<usize>> {
         self.link_lost();
-        if host.lockout(self.client_sap).is_some_and(|lockout| lockout.is_locked(now)) {
+        if host.is_locked_out(self.client_sap, now) {
             self.events.push(Event::Refused { reason: RefusalReason::LockedOut });
             return refuse(&Refusal::AUTHENTICATION, out);
         }
@@ -102,8 +102,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 let is_failure =
                     matches!(refusal.reason, RefusalReason::Authentication | RefusalReason::Protection)
                         && refusal.lowest_acceptable.is_none();
-                if let Some(lockout) = host.lockout(self.client_sap).filter(|_| is_failure) {
-                    lockout.attempt_failed(now);
+                if is_failure {
+                    host.attempt_failed(self.client_sap, now, &mut self.events);
                 }
                 self.events.push(Event::Refused { reason: refusal.reason });
                 match refusal.lowest_acceptable {
@@ -271,9 +271,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         match challenges {
             Some(challenges) => self.state = State::Challenged(association, challenges),
             None => {
-                if let Some(lockout) = host.lockout(self.client_sap) {
-                    lockout.attempt_succeeded();
-                }
+                host.attempt_succeeded(self.client_sap);
                 host.keep_client(security, association.client_title);
                 self.events.push(Event::Associated { association: association.id });
                 self.state = State::Associated(association);

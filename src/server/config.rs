@@ -22,7 +22,8 @@ pub struct AssociationConfig {
     /// Which [`SecurityContext`](crate::SecurityContext) holds the keys, where ciphering or mechanism 5 needs them.
     pub security: Option<usize>,
     /// The least protection of requests and responses once the association is open, besides the security policy of its
-    /// [`SecurityContext`](crate::SecurityContext) and what the access rights demand.
+    /// [`SecurityContext`](crate::SecurityContext) and what the access rights demand. An association without ciphering
+    /// can have none: while anything is demanded, by its setup too, none of its requests is served.
     pub policy: Protection,
     /// The envelopes, kinds of keys and deviations that are taken.
     pub accepted: Accepted,

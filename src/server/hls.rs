@@ -80,9 +80,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let storage = self.storage.as_ref();
         match exchange_proofs(host, &association, &challenges, storage, request, parameters) {
             Ok(proof) => {
-                if let Some(lockout) = host.lockout(self.client_sap) {
-                    lockout.attempt_succeeded();
-                }
+                host.attempt_succeeded(self.client_sap);
                 let config = &host.associations[usize::from(association.id.0)];
                 if let Some((security, peer)) = config.security.zip(association.client_title)
                     && config.mechanism == AuthenticationMechanism::Gmac
@@ -99,8 +97,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             Err(error) => {
                 // That our storage or our key fails is not the client's failure.
                 let is_failure = !matches!(error, SecurityError::Storage(_) | SecurityError::Provider);
-                if let Some(lockout) = host.lockout(self.client_sap).filter(|_| is_failure) {
-                    lockout.attempt_failed(request.now);
+                if is_failure {
+                    host.attempt_failed(self.client_sap, request.now, &mut self.events);
                 }
                 self.events.push(Event::Refused { reason: RefusalReason::Authentication });
                 self.state = State::Refused(association);

@@ -3,8 +3,19 @@
 //! A failure is a wrong password, a wrong proof, or an InitiateRequest that cannot be deciphered; one that only is a
 //! replay is none. While a client is locked out its requests are refused as a wrong password is, right or wrong, so that
 //! nothing can be learnt. Associations that are open stay open. Every lock-out ends.
+//!
+//! A Communication port protection object (class_id 124) can take this over: then its attributes say when, and show what
+//! came of it.
 
 use core::time::Duration;
+
+use cosem_objects::Effects;
+use cosem_objects::behaviour::PortProtection;
+use dlms_obis::LogicalName;
+use dlms_security::CryptoProvider;
+
+use super::event::EventQueue;
+use super::session::Host;
 
 /// Failed attempts of one client to authenticate, and what follows from them. It belongs to the association that is
 /// offered, not to a connection: who connects anew is still locked out.
@@ -18,6 +29,7 @@ pub struct Lockout {
     pub factor: u8,
     /// No lock-out is longer.
     pub max: Duration,
+    port: Option<LogicalName>,
     failed: u32,
     until: Duration,
 }
@@ -35,7 +47,16 @@ impl Lockout {
     /// After `failures` in a row the client is locked out for `initial`, and with each further one `factor` times as long,
     /// up to `max`.
     pub const fn new(failures: u16, initial: Duration, factor: u8, max: Duration) -> Self {
-        Self { failures, initial, factor, max, failed: 0, until: Duration::ZERO }
+        Self { failures, initial, factor, max, port: None, failed: 0, until: Duration::ZERO }
+    }
+
+    /// Lets the Communication port protection object of this name decide instead. It counts the failures of all clients
+    /// whose associations say so, its mode can lock them out for good or not at all, and what must survive a restart is
+    /// its own state. Where the device has no such object this lock-out holds.
+    #[must_use]
+    pub const fn driven_by(mut self, port: LogicalName) -> Self {
+        self.port = Some(port);
+        self
     }
 
     /// As it was before a restart; `now` is the time that the caller counts from then on.
@@ -74,6 +95,47 @@ impl Lockout {
     /// Forgets all failures and ends a lock-out.
     pub fn reset(&mut self) {
         (self.failed, self.until) = (0, Duration::ZERO);
+    }
+}
+
+const COMMUNICATION_PORT_PROTECTION: u16 = 124;
+
+impl<P: CryptoProvider> Host<'_, P> {
+    /// What failed attempts to authenticate lead to, for the client with this service access point.
+    fn lockout(&mut self, client_sap: u16) -> Option<&mut Lockout> {
+        self.associations.iter_mut().find(|config| config.client_sap == client_sap)?.lockout.as_mut()
+    }
+
+    /// The object that decides about it.
+    fn port_protection(&mut self, client_sap: u16) -> Option<&mut dyn PortProtection> {
+        let port = self.lockout(client_sap)?.port?;
+        let index = self.device.find(COMMUNICATION_PORT_PROTECTION, port)?;
+        self.device.object_mut(index)?.port_protection_mut()
+    }
+
+    pub(super) fn is_locked_out(&mut self, client_sap: u16, now: Duration) -> bool {
+        if let Some(port) = self.port_protection(client_sap) {
+            return port.is_locked(now);
+        }
+        self.lockout(client_sap).is_some_and(|lockout| lockout.is_locked(now))
+    }
+
+    pub(super) fn attempt_failed(&mut self, client_sap: u16, now: Duration, events: &mut EventQueue) {
+        let mut effects = Effects::new();
+        if let Some(port) = self.port_protection(client_sap) {
+            port.attempt_failed(now, &mut effects);
+            self.carry_out(&effects, events);
+        } else if let Some(lockout) = self.lockout(client_sap) {
+            lockout.attempt_failed(now);
+        }
+    }
+
+    pub(super) fn attempt_succeeded(&mut self, client_sap: u16) {
+        if let Some(port) = self.port_protection(client_sap) {
+            port.attempt_succeeded();
+        } else if let Some(lockout) = self.lockout(client_sap) {
+            lockout.attempt_succeeded();
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use dlms_security::{
     CounterStore, CryptoProvider, Functions, KeyUsage, Protection, Secret, SecuritySuite, SystemTitle,
 };
 
+use super::AssociationConfig;
 use super::action::OutgoingResponse;
 use super::event::{Event, EventQueue, RefusalReason};
 use super::get::GetTransfer;
@@ -18,7 +19,6 @@ use super::hls::Challenges;
 use super::incoming::IncomingRequest;
 use super::resolve::Denied;
 use super::security_setup::KeyManagement;
-use super::{AssociationConfig, Lockout};
 use crate::protection::{
     Asymmetric, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened,
     PublicKeys, SecurityContext, TAILROOM, is_protected,
@@ -105,11 +105,6 @@ impl<P: CryptoProvider> Host<'_, P> {
         behaviour::execute(self.device, effects, self.scratch, &mut |&effect| {
             events.push(Event::Effect(effect))
         });
-    }
-
-    /// What failed attempts to authenticate lead to, for the client with this service access point.
-    pub(super) fn lockout(&mut self, client_sap: u16) -> Option<&mut Lockout> {
-        self.associations.iter_mut().find(|config| config.client_sap == client_sap)?.lockout.as_mut()
     }
 
     /// The secret of an association: the one that its client set last, or the configured one.
@@ -472,8 +467,16 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
 impl<P: CryptoProvider> Association<P> {
     /// Opens a request, checking it against the association's policy.
     fn open(&mut self, host: &mut Host<'_, P>, apdu: &mut [u8]) -> Result<Opened, ProtectionError> {
-        let (required, _) = host.policy(self.id);
+        let (required, promised) = host.policy(self.id);
         let config = &host.associations[usize::from(self.id.0)];
+        let can_protect = match config.ciphered {
+            true => !promised.contains(Protection::SIGNED) || host.can_sign(self.id),
+            false => (required | promised).is_empty(),
+        };
+        // Nothing is executed that cannot be answered as the policy demands.
+        if !can_protect {
+            return Err(ProtectionError::Required);
+        }
         let context = config.security.filter(|_| config.ciphered).zip(self.client_title);
         match context {
             Some((context, client)) => {

@@ -7,7 +7,7 @@
 //! | 2 unlocked | failures are counted only |
 //!
 //! Each further failure multiplies the time by `steepness_factor`, up to `max_lockout_time`: a lock always ends. A
-//! success starts the count anew. Whoever serves the port asks [`CommunicationPortProtection::is_locked`] before it
+//! success starts the count anew. Whoever serves the port asks [`PortProtection::is_locked`] before it
 //! listens to an association request, and tells what came of it. A failure is a wrong password, a wrong proof, or an
 //! association request that cannot be deciphered.
 
@@ -16,6 +16,7 @@ use core::time::Duration;
 use dlms_axdr::FromData;
 use dlms_obis::LogicalName;
 
+use crate::behaviour::PortProtection;
 use crate::macros::{enumeration, interface_class};
 use crate::object::raise;
 use crate::{Effect, Effects};
@@ -138,30 +139,6 @@ impl CommunicationPortProtection {
         }
     }
 
-    /// Whether the port takes no association request.
-    pub fn is_locked(&mut self, now: Duration) -> bool {
-        self.now = self.now.max(now);
-        self.status() != PortProtectionStatus::Unlocked
-    }
-
-    /// An attempt to associate failed.
-    pub fn attempt_failed(&mut self, now: Duration, effects: &mut Effects) {
-        self.now = self.now.max(now);
-        self.failed_attempts = self.failed_attempts.saturating_add(1);
-        self.cumulative_failed_attempts = self.cumulative_failed_attempts.saturating_add(1);
-        let seconds = self.rule.lockout(self.failed_attempts);
-        if self.protection_mode == PortProtectionMode::LockedOnFailedAttempts && seconds > 0 {
-            let until = self.now.saturating_add(Duration::from_secs(seconds.into()));
-            self.locked_until = self.locked_until.max(until);
-            raise(effects, Effect::PortLocked { protection: self.logical_name, seconds });
-        }
-    }
-
-    /// An association was opened.
-    pub fn attempt_succeeded(&mut self) {
-        self.failed_attempts = 0;
-    }
-
     /// Attribute 8.
     pub fn status(&self) -> PortProtectionStatus {
         match self.protection_mode {
@@ -177,6 +154,29 @@ impl CommunicationPortProtection {
     pub fn reset(&mut self) {
         self.failed_attempts = 0;
         self.locked_until = Duration::ZERO;
+    }
+}
+
+impl PortProtection for CommunicationPortProtection {
+    fn is_locked(&mut self, now: Duration) -> bool {
+        self.now = self.now.max(now);
+        self.status() != PortProtectionStatus::Unlocked
+    }
+
+    fn attempt_failed(&mut self, now: Duration, effects: &mut Effects) {
+        self.now = self.now.max(now);
+        self.failed_attempts = self.failed_attempts.saturating_add(1);
+        self.cumulative_failed_attempts = self.cumulative_failed_attempts.saturating_add(1);
+        let seconds = self.rule.lockout(self.failed_attempts);
+        if self.protection_mode == PortProtectionMode::LockedOnFailedAttempts && seconds > 0 {
+            let until = self.now.saturating_add(Duration::from_secs(seconds.into()));
+            self.locked_until = self.locked_until.max(until);
+            raise(effects, Effect::PortLocked { protection: self.logical_name, seconds });
+        }
+    }
+
+    fn attempt_succeeded(&mut self) {
+        self.failed_attempts = 0;
     }
 }
 
@@ -220,6 +220,10 @@ interface_class! {
     behaviour {
         fn tick(&mut self, tick: &crate::behaviour::Tick, _effects: &mut Effects) {
             self.now = self.now.max(tick.now);
+        }
+
+        fn port_protection_mut(&mut self) -> Option<&mut dyn PortProtection> {
+            Some(self)
         }
     }
 }
