@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Simulate a meter
     Serve(ServeArgs),
+    /// Change a meter's keys
+    #[command(subcommand)]
+    Keys(Box<KeysCommand>),
     /// A small certification authority, for labs
     #[command(subcommand)]
     Pki(PkiCommand),
@@ -222,6 +225,88 @@ pub(crate) enum ListenFraming {
     Wrapper,
     Hdlc,
     Apdu,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Give the meter new keys, and see that it uses them
+    Rotate(KeysRotateArgs),
+    /// Finish a change that was interrupted
+    Resume(KeysResumeArgs),
+    /// Tell which keys are kept, and what is pending
+    Status(KeysStatusArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct KeysRotateArgs {
+    /// Which keys, one after the other
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "ek")]
+    pub(crate) key: Vec<KeyName>,
+    /// `wrap`: drawn here, under the master key; `agreement`: agreed on, suites 1 and 2. To agree on ek or ak the master
+    /// key is agreed on too
+    #[arg(long, value_enum, default_value = "wrap")]
+    pub(crate) by: ByName,
+    /// The new key, raw or hexadecimal, instead of a random one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_key_file: Option<PathBuf>,
+    /// The Security setup object, where the association does not name it
+    #[arg(long, value_name = "OBIS")]
+    pub(crate) setup: Option<LogicalName>,
+    /// The meter derives an agreed master key as one for wrapping
+    #[arg(long)]
+    pub(crate) wrapping_master: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct KeysResumeArgs {
+    /// The meter derives an agreed master key as one for wrapping
+    #[arg(long)]
+    pub(crate) wrapping_master: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct KeysStatusArgs {
+    /// A meter of ~/.config/dlms/meters.toml
+    #[arg(long, value_name = "NAME")]
+    pub(crate) meter: Option<String>,
+    /// Its key file, where that is elsewhere
+    #[arg(long, value_name = "PATH")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeyName {
+    /// Global unicast encryption key
+    Ek,
+    /// Authentication key
+    Ak,
+    /// Global broadcast encryption key
+    Broadcast,
+    /// Master key
+    Master,
+}
+
+impl KeyName {
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Ek => "global unicast encryption key",
+            Self::Ak => "authentication key",
+            Self::Broadcast => "global broadcast encryption key",
+            Self::Master => "master key",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ByName {
+    Wrap,
+    Agreement,
 }
 
 #[derive(Subcommand)]

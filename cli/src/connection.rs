@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::args::Framing;
 use crate::failure::{Failure, Result};
 use crate::key_files;
+use crate::meter_keys;
 use crate::parse::address::Address;
 use crate::parse::hex;
 
@@ -89,8 +90,8 @@ pub(crate) struct ConnectionOptions {
     /// Sign requests (general-signing), inside of the ciphering: suites 1 and 2, with --signing-key and --peer-public-key
     #[arg(long)]
     sign: bool,
-    /// Master key, hexadecimal: for wrapped keys
-    #[arg(long, value_name = "HEX")]
+    /// Master key, hexadecimal: for wrapped keys, and to transfer new ones
+    #[arg(long, value_name = "HEX", env = "DLMS_KEK", hide_env_values = true)]
     kek: Option<String>,
     /// Private key of the client for agreed keys (suites 1 and 2), hexadecimal or a file
     #[arg(long, value_name = "HEX|FILE")]
@@ -98,6 +99,10 @@ pub(crate) struct ConnectionOptions {
     /// Public key of the meter for agreed keys (suites 1 and 2), hexadecimal or a file
     #[arg(long, value_name = "HEX|FILE")]
     peer_agreement_key: Option<String>,
+    /// Where the keys of this meter are that were changed: they go before all others [default with --meter: the state
+    /// directory]
+    #[arg(long, value_name = "PATH")]
+    key_file: Option<PathBuf>,
     /// Invocation counter to begin with
     #[arg(long, value_name = "N", conflicts_with_all = ["counter_file", "counter_from_meter"])]
     invocation_counter: Option<u32>,
@@ -412,12 +417,52 @@ impl ConnectionOptions {
     /// # Errors
     /// Options that are missing, malformed or contradict each other.
     pub(crate) fn resolve(&self) -> Result<Target> {
-        match &self.meter {
-            None => self.check(),
-            Some(name) => {
-                let stored = stored(name)?;
-                self.clone().over(stored).check()
+        let options = self.joined()?;
+        let Some(path) = options.key_file_in_use()? else { return options.check() };
+        let Some(kept) = meter_keys::read(&path)? else { return options.check() };
+        if let Some(pending) = &kept.pending {
+            eprintln!("dlms: a change of the {} is not finished: dlms keys resume", pending.key.text());
+        }
+        let (ek, ak) = (Some(kept.ek.clone()), Some(kept.ak.clone()).filter(|ak| !ak.is_empty()));
+        let kek = kept.master.clone().or(options.kek);
+        Self { ek, ak, kek, ..options }.check()
+    }
+
+    /// The file of this meter's changed keys, which need not be there.
+    pub(crate) fn key_file(&self) -> Result<Option<PathBuf>> {
+        self.joined()?.key_file_in_use()
+    }
+
+    /// The file of a meter of the profile file.
+    pub(crate) fn key_file_of(meter: &str) -> Result<PathBuf> {
+        let options = Self { meter: Some(meter.to_owned()), ..Self::default() };
+        options.key_file()?.ok_or_else(|| Failure::bug("a meter without a key file"))
+    }
+
+    fn key_file_in_use(&self) -> Result<Option<PathBuf>> {
+        match (&self.key_file, &self.meter) {
+            (Some(path), _) => Ok(Some(path.clone())),
+            (None, Some(meter)) => meter_keys::place(meter).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The signature keys of both sides whatever `--auth` is, if they are stated.
+    pub(crate) fn signature_keys(&self, keys: Option<&Keys>) -> Result<Option<KeyPair>> {
+        let options = self.joined()?;
+        match (&options.signing_key, &options.peer_public_key) {
+            (Some(_), Some(_)) => {
+                Self { auth: Some(Auth::Ecdsa), ..options }.signatures(CarrierName::default(), keys)
             }
+            _ => Ok(None),
+        }
+    }
+
+    /// These options with those of the profile file.
+    fn joined(&self) -> Result<Self> {
+        match &self.meter {
+            None => Ok(self.clone()),
+            Some(name) => Ok(self.clone().over(stored(name)?)),
         }
     }
 
@@ -467,6 +512,7 @@ impl ConnectionOptions {
             kek,
             agreement_key,
             peer_agreement_key,
+            key_file,
             invocation_counter,
             counter_file,
             counter_from_meter,

@@ -34,6 +34,14 @@ pub(crate) fn private_key_file(path: &Path) -> Result<PrivateKey> {
     pieces(path)?.iter().find_map(private_key_of).ok_or_else(fault)
 }
 
+/// The octets of a symmetric key in a file, which holds them raw or as hexadecimal digits.
+pub(crate) fn secret_octets(path: &Path) -> Result<Vec<u8>> {
+    match &pieces(path)?[..] {
+        [Piece { label: None, octets }] => Ok(octets.to_vec()),
+        _ => Err(unusable(path, "no symmetric key")),
+    }
+}
+
 /// The public key that `text` is or names, of the option `option`. A certificate is taken for its key: it is not
 /// verified.
 pub(crate) fn public_key(text: &str, option: &str) -> Result<PublicKey> {

@@ -7,6 +7,7 @@ mod connection;
 mod counters;
 mod failure;
 mod key_files;
+mod meter_keys;
 mod output;
 mod parse;
 mod places;
@@ -63,6 +64,7 @@ async fn run(cli: &Cli) -> failure::Result<()> {
         Command::Image(args) => commands::image::run(args, cli.json).await,
         Command::Listen(args) => commands::listen::run(args, cli.json).await,
         Command::Serve(args) => commands::serve::run(args, cli.json).await,
+        Command::Keys(args) => commands::keys::run(args, cli.json).await,
         Command::Pki(args) => commands::pki::run(args, cli.json),
         Command::Demo(args) => commands::demo::run(args, cli.json).await,
     }

@@ -142,7 +142,7 @@ fn highest_rate(baud: u32) -> BaudRate {
 }
 
 /// What the client library needs to know.
-async fn options(target: &Target) -> Result<ClientOptions> {
+pub(crate) async fn options(target: &Target) -> Result<ClientOptions> {
     let endpoint = match &target.address {
         Address::Tcp(host) => Endpoint::Tcp(host.clone()),
         Address::Udp(host) => Endpoint::Udp(host.clone()),
@@ -432,6 +432,7 @@ pub(crate) fn failure(error: &Error) -> Failure {
         Error::Decode(_) => ("axdr", "malformed".to_owned()),
         Error::Type(_) => ("objects", "type".to_owned()),
         Error::Image(_) => ("objects", "image-transfer".to_owned()),
+        Error::Rotation(error) => ("keys", head(error)),
         Error::Security(error) => ("security", head(error)),
         error => ("xdlms", head(error)),
     };

@@ -3,6 +3,7 @@
 use std::io;
 
 use dlms::ProtectionError;
+use dlms::client::rotation::RotationError;
 use dlms::client::{ClientError, Refusal};
 use dlms::xdlms::{ActionResult, ConfirmedServiceError, DataAccessResult, ExceptionResponse};
 use dlms_axdr::{DecodeError, TypeMismatch};
@@ -83,6 +84,9 @@ pub enum Error {
     /// The image was not transferred.
     #[error("image transfer: {0}")]
     Image(String),
+    /// A change of keys, certificate or policy did not come to its end.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
     /// The security layer failed.
     #[error(transparent)]
     Security(#[from] SecurityError),
@@ -129,6 +133,13 @@ impl Error {
             | Self::Action(_)
             | Self::Image(_) => ErrorKind::Refused,
             Self::Security(_) => ErrorKind::Security,
+            Self::Rotation(error) => match error {
+                RotationError::Unfinished | RotationError::Invalid(_) => ErrorKind::Usage,
+                RotationError::Refused(_) | RotationError::Doubtful(_) => ErrorKind::Refused,
+                RotationError::Malformed(_) => ErrorKind::Malformed,
+                RotationError::Lost => ErrorKind::Link,
+                _ => ErrorKind::Security,
+            },
             Self::Client(error) => match error {
                 ClientError::Protection(ProtectionError::Malformed(_)) => ErrorKind::Malformed,
                 ClientError::Protection(_) | ClientError::Security(_) => ErrorKind::Security,

@@ -9,6 +9,7 @@
 //! * [`FileCounterStore`] keeps invocation counters over restarts.
 //! * [`ClientOptions::library`] and [`provider_on`] choose the cryptographic library, [`Client::connect_with`] takes any other
 //!   provider: a hardware security module whose keys are handles, for instance.
+//! * [`rotate_key`], [`renew_certificate`] and [`raise_policy`] change what a meter is secured with.
 //! * [`Trace`] sees every frame and every APDU.
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ mod optical;
 mod options;
 mod places;
 mod provider;
+mod rotation;
 mod server;
 mod trace;
 
@@ -38,5 +40,6 @@ pub use listener::{Listener, ListenerFraming, Received};
 pub use optical::{ModeE, answer_sign_on, sign_on};
 pub use options::{ClientOptions, Endpoint, Framing, Identity, Keys, SerialOptions};
 pub use provider::{OsRandom, Provider, provider, provider_on};
+pub use rotation::{AgreementParties, raise_policy, renew_certificate, rotate_key};
 pub use server::{Server, ServerFraming, ServerHost, ServerOptions, serve_stream};
 pub use trace::{Direction, Layer, Trace};

@@ -4,6 +4,7 @@ pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod image;
 pub(crate) mod invoke;
+pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod objects;
 pub(crate) mod pki;
