@@ -5,13 +5,17 @@
 mod common;
 
 use std::convert::Infallible;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use common::emulator::{Emulator, images};
 use common::{Directory, dlms, words};
 use cosem_objects::classes::{FlashRows, RowStorage};
 use dlms_axdr::{DateTime, Encoder};
+use dlms_tokio::iec62056_21::parity::with_even_parity;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use serde_json::Value;
 
@@ -160,6 +164,29 @@ fn a_year_is_read_whole() {
     let day = ["--json", PROFILE, "--from", "2025-07-01", "--to", "2025-07-01"];
     let day = dlms(&state, words("profile", &reader, &day)).expect(0).json_lines();
     assert_eq!(day.len(), 96);
+}
+
+/// The optical port: sign-on at 300 Bd, seven bits and even parity; then HDLC.
+#[test]
+fn the_optical_port_opens_with_mode_e() {
+    let Some(images) = images() else { return };
+    let (state, flash) = (Directory::new(), Directory::new());
+    let meter = Emulator::start(&images, &flash);
+    let mut line = TcpStream::connect(("127.0.0.1", meter.optical_port)).unwrap();
+    line.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut exchange = |question: &[u8], answer: &[u8]| {
+        let with_parity =
+            |octets: &[u8]| octets.iter().map(|octet| with_even_parity(*octet)).collect::<Vec<_>>();
+        line.write_all(&with_parity(question)).unwrap();
+        let mut received = vec![0; answer.len()];
+        line.read_exact(&mut received).unwrap();
+        assert_eq!(received, with_parity(answer));
+    };
+    exchange(b"/?!\r\n", b"/GUR5\\2DLMS-FW\r\n");
+    exchange(b"\x06252\r\n", b"\x06252\r\n");
+    drop(line);
+    let reader = options(meter.optical_port, READER);
+    dlms(&state, words("read", &reader, &["3:1-0:1.8.0*255:2"])).expect(0);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub struct Identification<'a> {
     pub manufacturer: &'a str,
     /// The character that announces the rate, and with it the mode.
     pub rate: char,
-    /// The characters behind each `\`: `2` says that the meter speaks HDLC.
+    /// The escapes, each a `\` and a character: `\2` says that the meter speaks HDLC.
     pub escapes: &'a str,
     /// What the meter calls itself, at most 16 printable characters.
     pub identification: &'a str,

@@ -55,7 +55,7 @@ impl Emulator {
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(60));
+            let line = self.lines.recv_timeout(Duration::from_secs(20));
             let line = line.unwrap_or_else(|_| panic!("the meter does not say {text:?}"));
             if line.contains(text) {
                 return line;

@@ -10,6 +10,7 @@ mod device;
 mod events;
 mod hardware;
 mod keys;
+mod optical;
 mod port;
 mod storage;
 
@@ -25,6 +26,7 @@ use dlms::hdlc::ServerAddress;
 use dlms::server::{AssociationConfig, Host};
 use events::EventCode;
 use keys::Keys;
+use optical::Opening;
 use port::{Events, Port};
 use static_cell::StaticCell;
 use storage::Storage;
@@ -84,9 +86,10 @@ fn make_device(
 #[inline(never)]
 fn make_ports() -> Result<[&'static mut Port; 2], &'static str> {
     let address = ServerAddress::one(1).map_err(|_| "no HDLC address")?;
+    let opening = Opening::new().map_err(|_| "no identification")?;
     Ok([
-        OPTICAL.init_with(|| Port::new(OPTICAL_PORT, address)),
-        REMOTE.init_with(|| Port::new(REMOTE_PORT, address)),
+        OPTICAL.init_with(|| Port::new(OPTICAL_PORT, Some(opening), address)),
+        REMOTE.init_with(|| Port::new(REMOTE_PORT, None, address)),
     ])
 }
 

@@ -7,6 +7,7 @@ use dlms::server::{Event, HdlcServer, Host};
 use crate::associations::LONGEST_APDU;
 use crate::events::EventCode;
 use crate::keys::Provider;
+use crate::optical::Opening;
 
 /// The longest APDU with its protection.
 const BUFFER: usize = LONGEST_APDU as usize + 48;
@@ -19,15 +20,16 @@ const LINKS: usize = 2;
 /// What happened in one round that belongs into the log.
 pub type Events = heapless::Vec<EventCode, 8>;
 
-/// A line with HDLC on it.
+/// A line with HDLC on it, after a sign-on if it is the optical port.
 pub struct Port {
     uart: Uart,
+    opening: Option<Opening>,
     server: HdlcServer<Provider, [u8; BUFFER], LINKS>,
 }
 
 impl Port {
     /// A line that waits for a client.
-    pub fn new(uart: Uart, address: ServerAddress) -> Self {
+    pub fn new(uart: Uart, opening: Option<Opening>, address: ServerAddress) -> Self {
         uart.start(115_200);
         let limits = Parameters {
             max_information_transmit: INFORMATION,
@@ -35,7 +37,7 @@ impl Port {
             ..Parameters::default()
         };
         let config = SecondaryConfig { limits, ..SecondaryConfig::new(address) };
-        Self { uart, server: HdlcServer::new(config, || [0; BUFFER]) }
+        Self { uart, opening, server: HdlcServer::new(config, || [0; BUFFER]) }
     }
 
     /// Serves what has come; `false` if nothing has.
@@ -43,6 +45,9 @@ impl Port {
         let mut octets = [0; 64];
         let mut input = self.uart.receive(&mut octets);
         let is_input = !input.is_empty();
+        if let Some(opening) = &mut self.opening {
+            input = opening.take(timer.now(), self.uart, input);
+        }
         while self.server.handle_input(timer.now(), &mut input, host) {
             self.send(timer);
         }
@@ -50,6 +55,9 @@ impl Port {
         self.send(timer);
         while let Some(event) = self.server.poll_event() {
             log(event);
+            if let (Event::Released { .. }, Some(opening)) = (event, &mut self.opening) {
+                opening.released();
+            }
             if let Some(code) = EventCode::of(&event) {
                 let _ = happened.push(code);
             }
