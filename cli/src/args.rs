@@ -235,6 +235,57 @@ pub(crate) enum KeysCommand {
     Resume(KeysResumeArgs),
     /// Tell which keys are kept, and what is pending
     Status(KeysStatusArgs),
+    /// Raise the security policy (security_activate), and see that it is in force
+    Activate(KeysActivateArgs),
+    /// The meter's certificates
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CertificateCommand {
+    /// Let the meter make a new key pair, certify it, and see that it is used; goes on with what was interrupted
+    Renew(CertificateRenewArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CertificateRenewArgs {
+    /// The directory of the authority, as `dlms pki init` makes it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) authority: PathBuf,
+    /// What the key is for
+    #[arg(long, value_enum, default_value = "signature")]
+    pub(crate) usage: UsageName,
+    /// How long the certificate is valid; without end if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) days: Option<u32>,
+    /// Where to write the certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The Security setup object, where the association does not name it
+    #[arg(long, value_name = "OBIS")]
+    pub(crate) setup: Option<LogicalName>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct KeysActivateArgs {
+    /// The policy: 0 to 3 in version 0 of the object, bits in version 1 (hexadecimal with 0x)
+    #[arg(value_name = "POLICY", value_parser = policy)]
+    pub(crate) policy: u8,
+    /// The Security setup object, where the association does not name it
+    #[arg(long, value_name = "OBIS")]
+    pub(crate) setup: Option<LogicalName>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
+}
+
+fn policy(text: &str) -> Result<u8, std::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u8::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
 }
 
 #[derive(Args)]

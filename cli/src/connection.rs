@@ -420,12 +420,17 @@ impl ConnectionOptions {
         let options = self.joined()?;
         let Some(path) = options.key_file_in_use()? else { return options.check() };
         let Some(kept) = meter_keys::read(&path)? else { return options.check() };
+        if kept.certificate.is_some() {
+            eprintln!("dlms: the renewal of a certificate is not finished: dlms keys certificate renew");
+        }
         if let Some(pending) = &kept.pending {
             eprintln!("dlms: a change of the {} is not finished: dlms keys resume", pending.key.text());
         }
         let (ek, ak) = (Some(kept.ek.clone()), Some(kept.ak.clone()).filter(|ak| !ak.is_empty()));
         let kek = kept.master.clone().or(options.kek);
-        Self { ek, ak, kek, ..options }.check()
+        let peer_public_key = kept.peer_public_key.clone().or(options.peer_public_key);
+        let peer_agreement_key = kept.peer_agreement_key.clone().or(options.peer_agreement_key);
+        Self { ek, ak, kek, peer_public_key, peer_agreement_key, ..options }.check()
     }
 
     /// The file of this meter's changed keys, which need not be there.

@@ -46,8 +46,27 @@ pub(crate) struct Kept {
     master_is_proven: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) broadcast: Option<String>,
+    /// The meter's public keys, where its certificates were renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) peer_public_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) peer_agreement_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<KeptPending>,
+    /// The certificate that is being renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate: Option<KeptCertificate>,
+}
+
+/// A certificate that is being renewed: what it is for, and the old and the new one in DER.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct KeptCertificate {
+    pub(crate) usage: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) old: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) new: Option<String>,
 }
 
 /// A key that is being changed.
@@ -101,6 +120,8 @@ pub(crate) struct KeyFile {
     path: PathBuf,
     suite: SecuritySuite,
     pub(crate) kept: Kept,
+    /// The certificate that was renewed in this run.
+    pub(crate) renewed: Option<Vec<u8>>,
     _lock: File,
 }
 
@@ -137,9 +158,9 @@ impl KeyFile {
                 initial
             }
         };
-        let mut file = Self { path: path.to_owned(), suite, kept, _lock: lock };
+        let mut file = Self { path: path.to_owned(), suite, kept, renewed: None, _lock: lock };
         // What is wrong with it is to be found before anything is sent.
-        file.keys().and(file.pending()).map_err(|_| unusable(path))?;
+        file.keys().and(RotationStore::pending(&mut file)).map_err(|_| unusable(path))?;
         Ok(file)
     }
 
@@ -152,7 +173,7 @@ impl KeyFile {
         &self.path
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Kept)) -> std::result::Result<(), StorageError> {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Kept)) -> std::result::Result<(), StorageError> {
         let mut kept = self.kept.clone();
         change(&mut kept);
         self.write(&kept).map_err(|failure| {

@@ -273,3 +273,80 @@ fn what_cannot_be_done_is_said_before_anything_is_sent() {
     assert_eq!(status["pending"], Value::Null);
     run(&options, &file).expect(0);
 }
+
+#[test]
+fn a_certificate_is_renewed_though_the_client_is_killed() {
+    let state = Directory::new();
+    let authority = state.file("authority");
+    let authority = authority.to_str().unwrap();
+    dlms(&state, ["pki", "init", authority]).expect(0);
+    let meter_state = state.file("meter");
+    let more = ["--state", meter_state.to_str().unwrap(), "--authority", authority];
+    let meter = serve(&state, "lab", "wrapper", &more);
+    let all = credentials(&state, "lab");
+    let one = association(&all, "ecdsa-1-auth-enc");
+    let direct = options(&meter, "wrapper", one);
+    let key_file = state.file("keys.toml");
+    let file = ["--key-file", key_file.to_str().unwrap()];
+    let setup = setup(one);
+    let renew = |options: &[String]| {
+        let rest = [file[0], file[1], "--authority", authority, "--setup", &setup, "--json"];
+        [["keys", "certificate"].to_vec(), words("renew", options, &rest)]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let first = dlms(&state, renew(&direct)).expect(0).json();
+    assert_eq!(first["renewed"], "signature");
+    dlms(&state, words("read", &direct, &[file[0], file[1], CLOCK])).expect(0);
+    // The key that the meter came with proves nothing any more.
+    dlms(&state, words("read", &direct, &[CLOCK])).expect(4);
+    let mut last = first["serial-number"].clone();
+    for (place, loss) in [(4, Loss::Answer), (6, Loss::Request), (6, Loss::Answer), (9, Loss::Answer)] {
+        let (line, told) = losing_line(meter.address.clone(), place, loss);
+        let mut options = direct.clone();
+        options[1] = format!("tcp://{line}");
+        let mut run = command(&state)
+            .args(renew(&options))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        told.recv_timeout(Duration::from_secs(60)).unwrap();
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let status = dlms(&state, ["keys", "status", "--json", file[0], file[1]]).expect(0).json();
+        assert_eq!(status["certificate"], "signature", "{place} {loss:?}");
+        let renewed = dlms(&state, renew(&direct)).expect(0).json();
+        assert_ne!(renewed["serial-number"], last);
+        last = renewed["serial-number"].clone();
+        dlms(&state, words("read", &direct, &[file[0], file[1], CLOCK])).expect(0);
+    }
+    assert_eq!(meter.terminate(), 0);
+    let meter = serve(&state, "lab", "wrapper", &more);
+    let options = options(&meter, "wrapper", one);
+    dlms(&state, words("read", &options, &[file[0], file[1], CLOCK])).expect(0);
+}
+
+#[test]
+fn a_policy_is_raised_and_stays() {
+    let state = Directory::new();
+    let meter = serve(&state, "lab", "wrapper", &[]);
+    let all = credentials(&state, "lab");
+    let one = association(&all, "gmac-1-auth");
+    let weak = options(&meter, "wrapper", one);
+    let mut options = without(&weak, &["--security"]);
+    options.extend(["--security", "auth-enc"].map(str::to_owned));
+    let activate = |options: &[String], policy: &str| {
+        dlms(&state, [["keys"].to_vec(), words("activate", options, &[policy, "--json"])].concat())
+    };
+    dlms(&state, words("read", &weak, &[CLOCK])).expect(0);
+    activate(&weak, "0x6c").expect(2);
+    for _ in 0..2 {
+        assert_eq!(activate(&options, "0x6c").expect(0).json()["security-policy"], 0x6C);
+    }
+    dlms(&state, words("read", &options, &[CLOCK])).expect(0);
+    dlms(&state, words("read", &weak, &[CLOCK])).expect(4);
+    activate(&options, "0x7c").expect(2);
+}

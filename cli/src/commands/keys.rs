@@ -3,14 +3,18 @@
 //! The keys of a meter that were changed stand in its key file, which every command takes them from. A new key is in the
 //! file before it is sent; after a crash, a time-out, a cut link, `dlms keys resume` finds out which key the meter has.
 
-use dlms::client::rotation::{Access, KeyRotation, NewRotation, RotationEnvironment, SetupKeys};
+use dlms::client::rotation::{Access, KeyRotation, NewRotation, PolicyRaise, RotationEnvironment, SetupKeys};
 use dlms_obis::LogicalName;
-use dlms_security::{Protection, SecretKey};
-use dlms_tokio::{AgreementParties, Client, Error, Provider, rotate_key};
+use dlms_security::{KeyUsage, Protection, SecretKey};
+use dlms_tokio::{AgreementParties, Client, Error, Provider, raise_policy, rotate_key};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::args::{ByName, KeyName, KeysCommand, KeysResumeArgs, KeysRotateArgs, KeysStatusArgs};
+use super::{certificate, pki};
+use crate::args::{
+    ByName, CertificateCommand, KeyName, KeysActivateArgs, KeysCommand, KeysResumeArgs, KeysRotateArgs,
+    KeysStatusArgs,
+};
 use crate::connection::{CarrierName, ConnectionOptions, CounterSource, Keys, Target};
 use crate::failure::{Failure, Result};
 use crate::key_files;
@@ -24,6 +28,8 @@ pub(crate) async fn run(command: &KeysCommand, json: bool) -> Result<()> {
         KeysCommand::Rotate(args) => rotate(args, json).await,
         KeysCommand::Resume(args) => resume(args, json).await,
         KeysCommand::Status(args) => status(args, json),
+        KeysCommand::Activate(args) => activate(args, json).await,
+        KeysCommand::Certificate(CertificateCommand::Renew(args)) => certificate::renew(args, json).await,
     }
 }
 
@@ -51,13 +57,13 @@ impl Report {
 }
 
 /// A meter whose keys are changed.
-struct Change {
-    target: Target,
+pub(super) struct Change {
+    pub(super) target: Target,
     keys: Keys,
-    file: KeyFile,
+    pub(super) file: KeyFile,
     parties: Option<AgreementParties>,
     provider: Provider,
-    setup: LogicalName,
+    pub(super) setup: LogicalName,
     changed: Vec<KeyName>,
 }
 
@@ -102,7 +108,7 @@ async fn resume(args: &KeysResumeArgs, json: bool) -> Result<()> {
 }
 
 impl Change {
-    async fn open(options: &ConnectionOptions, setup: Option<LogicalName>) -> Result<Self> {
+    pub(super) async fn open(options: &ConnectionOptions, setup: Option<LogicalName>) -> Result<Self> {
         let path = options.key_file()?.ok_or_else(|| {
             Failure::usage("the new keys need a place").hint("give --key-file PATH, or --meter NAME")
         })?;
@@ -200,6 +206,53 @@ impl Change {
     }
 }
 
+/// What became of a policy.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Activated {
+    setup: String,
+    security_policy: u8,
+}
+
+async fn activate(args: &KeysActivateArgs, json: bool) -> Result<()> {
+    const SIGNED: u8 = 0x90;
+    let target = args.connection.resolve()?;
+    if matches!(target.counter, CounterSource::Value(_)) {
+        return Err(Failure::usage("--invocation-counter would begin each association anew")
+            .hint("leave it out, or give --counter-from-meter"));
+    }
+    if !target.protection.contains(Protection::AUTHENTICATED_ENCRYPTED)
+        || args.policy & SIGNED != 0 && !target.signs
+    {
+        return Err(Failure::usage("the association has less protection than the policy may demand")
+            .hint("give --security auth-enc, and --sign where the policy asks for signatures"));
+    }
+    let setup = match args.setup {
+        Some(setup) => setup,
+        None => setup_of(&target).await?,
+    };
+    let mut failed = None;
+    let connect = async || -> Result<Client<Provider>, Error> {
+        let target = Target { retries: 0, ..target.clone() };
+        let options = session::options(&target).await.map_err(|failure| {
+            let error = Error::Options(failure.to_string());
+            failed = Some(failure);
+            error
+        })?;
+        Client::connect_with(dlms_tokio::provider_on(target.library)?, options).await
+    };
+    let done = raise_policy(&mut PolicyRaise::new(setup, args.policy), connect).await;
+    done.map_err(|error| failed.unwrap_or_else(|| session::failure(&error)))?;
+    if json {
+        return output::json(&Activated { setup: setup.to_string(), security_policy: args.policy });
+    }
+    Ok(output::line(&format!(
+        "security policy {:#04x} {}",
+        args.policy,
+        output::good().apply_to("in force")
+    ))?)
+}
+
 /// The Security setup that the association says it is under.
 async fn setup_of(target: &Target) -> Result<LogicalName> {
     const ASSOCIATION: LogicalName = LogicalName::new(0, 0, 40, 0, 0, 255);
@@ -224,6 +277,8 @@ struct Status {
     setup: Option<String>,
     known: Vec<KeyName>,
     pending: Option<Pending>,
+    /// What a certificate is for that is being renewed.
+    certificate: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -246,8 +301,13 @@ fn status(args: &KeysStatusArgs, json: bool) -> Result<()> {
         }
     };
     let kept = meter_keys::read(&path)?;
-    let mut status =
-        Status { key_file: path.display().to_string(), setup: None, known: Vec::new(), pending: None };
+    let mut status = Status {
+        key_file: path.display().to_string(),
+        setup: None,
+        known: Vec::new(),
+        pending: None,
+        certificate: None,
+    };
     if let Some(kept) = &kept {
         status.setup = Some(kept.setup.clone());
         status.known = [
@@ -259,6 +319,8 @@ fn status(args: &KeysStatusArgs, json: bool) -> Result<()> {
         .into_iter()
         .filter_map(|(name, is_known)| is_known.then_some(name))
         .collect();
+        let renewed = kept.certificate.as_ref().and_then(|kept| KeyUsage::from_id(kept.usage));
+        status.certificate = renewed.map(pki::usage_text);
         status.pending = kept.pending.as_ref().map(|pending| Pending {
             key: pending.key,
             by: pending.by,
@@ -274,7 +336,11 @@ fn status(args: &KeysStatusArgs, json: bool) -> Result<()> {
     }
     let known: Vec<_> = status.known.iter().map(|name| name.text()).collect();
     output::line(&format!("{}: {}", status.key_file, known.join(", ")))?;
+    if let Some(usage) = status.certificate {
+        output::line(&format!("pending: {usage} certificate; run dlms keys certificate renew"))?;
+    }
     match &status.pending {
+        None if status.certificate.is_some() => {}
         None => output::line("nothing is pending")?,
         Some(pending) => {
             let said =

@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+mod certificate;
 pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod image;

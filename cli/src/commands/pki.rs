@@ -177,6 +177,31 @@ fn certify(
     Ok((der.to_vec(), hex::text(&serial_number)))
 }
 
+/// A certificate for a certification request of this party, by the authority in a directory.
+pub(crate) fn issue_to(
+    directory: &Path,
+    request: &[u8],
+    title: SystemTitle,
+    usage: KeyUsage,
+    days: Option<u32>,
+) -> Result<Vec<u8>> {
+    let root = key_files::authority(directory)?;
+    let root = Certificate::from_der(&root).map_err(SecurityError::from).map_err(refused)?;
+    let root_key = key_files::private_key_file(&directory.join(ROOT_KEY))?;
+    let request = CertificationRequest::from_der(request).map_err(SecurityError::from).map_err(refused)?;
+    let key = *request.public_key();
+    certify(Subject::Party(title, usage), &root_key, Some(&root), days, Some(key)).map(|(der, _)| der)
+}
+
+/// What the key of a certificate is for, in text.
+pub(crate) const fn usage_text(usage: KeyUsage) -> &'static str {
+    match usage {
+        KeyUsage::DigitalSignature => UsageName::Signature.text(),
+        KeyUsage::KeyAgreement => UsageName::Agreement.text(),
+        KeyUsage::Tls => UsageName::Tls.text(),
+    }
+}
+
 fn request(path: &Path) -> Result<Vec<u8>> {
     match key_files::document(path)? {
         Document::Request(der) => Ok(der),
@@ -235,7 +260,7 @@ fn make_directory(path: &Path) -> Result<()> {
 }
 
 /// A file that is not there yet; a secret one only its owner may read, from the beginning.
-fn write_new(path: &Path, octets: &[u8], is_secret: bool) -> Result<()> {
+pub(crate) fn write_new(path: &Path, octets: &[u8], is_secret: bool) -> Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -210,7 +210,7 @@ impl KeyRotation {
         Some(SetupKeys { unicast: keys.unicast, authentication: keys.authentication })
     }
 
-    /// What to do next; the same again until [`KeyRotation::answer`] is called. `buffer` holds a parameter:
+    /// What to do next: to be asked once, and answered with [`KeyRotation::answer`]. `buffer` holds a parameter:
     /// [`STEP_BUFFER`](super::STEP_BUFFER) octets are enough.
     ///
     /// What must not be forgotten is stored when this returns.

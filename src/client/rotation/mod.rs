@@ -61,8 +61,9 @@ use crate::xdlms::{AttributeDescriptor, MethodDescriptor};
 /// Octets that are enough for the parameter of every [`Step`].
 pub const STEP_BUFFER: usize = 256;
 
-/// How often an association, or a request, is tried before a procedure is left to be resumed.
-const TRIES: u8 = 6;
+/// How often an association, or a request, is tried before a procedure is left to be resumed. Where two keys may be right,
+/// no more than half of the attempts are made with the wrong one.
+const TRIES: u8 = 4;
 
 /// With what an association is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
