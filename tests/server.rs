@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Link, PASSWORD, config, to_hex, unhex};
+use dlms::server::Session;
 use dlms::xdlms::Conformance;
 use dlms_security::AuthenticationMechanism;
 
@@ -102,6 +103,19 @@ fn low_level_security() {
     assert_eq!(PASSWORD, b"12345678");
     assert!(link.hex(AARQ_LLS).starts_with(AARE_PUBLIC));
     assert_eq!(link.hex("C001C100030100010800FF0200"), "C401C1000600001391");
+}
+
+/// Who guesses learns nothing about which clients there are.
+#[test]
+fn an_unknown_client_looks_like_one_with_a_wrong_password() {
+    let wrong = AARQ_LLS.replace("3132333435363738", "3132333435363739");
+    let mut known = Link::new(config(AuthenticationMechanism::Lls, None));
+    let mut unknown = Link::new(config(AuthenticationMechanism::Lls, None));
+    unknown.session = Session::new(99, vec![0; 2048]);
+    assert_eq!(unknown.hex(&wrong), known.hex(&wrong));
+    // Nor does the right password of somebody else help.
+    assert_eq!(unknown.hex(AARQ_LLS), known.hex(&wrong));
+    assert!(known.hex(AARQ_LLS).starts_with(AARE_PUBLIC));
 }
 
 #[test]

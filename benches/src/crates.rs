@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::measure::{Row, Table};
 
-/// Runs the benches of `dlms-axdr`, `dlms-hdlc` and `dlms-security`, and reads what they print.
+/// Runs the benches of `dlms-axdr`, `dlms-hdlc` and `dlms-security`, and that of associations, and reads what they print.
 ///
 /// # Errors
 /// One does not run, or prints nothing that is understood.
@@ -38,6 +38,13 @@ pub fn tables() -> Result<Vec<Table>> {
             "A message of 144 octets. Floor: the same library with its keys ready; ours takes keys as the octets that \
              storage and certificates have, and derives the agreed key.",
             &run("dlms-security", "public_keys", "--ratios")?,
+            security,
+        )?,
+        table(
+            "Associations",
+            "Client and server in one memory on one core: AARQ, AARE and both proofs, each APDU authenticated and encrypted. \
+             Floor: what both ends let the library do, by the bare library with its keys ready.",
+            &run("dlms-benches", "associations", "nothing")?,
             security,
         )?,
     ])

@@ -13,6 +13,8 @@
 
 use core::fmt;
 
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
 use crate::{
     AuthenticationMechanism, CryptoProvider, InvocationCounter, Protection, Protector, ReplayWindow,
     SecurityControl, SecurityError, SecurityHeader, SecuritySuite, SystemTitle, constant_time_eq,
@@ -38,10 +40,10 @@ pub const SHA256_LENGTH: usize = 32;
 /// The most octets of a proof of any mechanism: ECDSA on P-384.
 pub const MAX_PROOF: usize = 96;
 
-/// A challenge: 8 to 64 octets.
+/// A challenge: 8 to 64 octets, erased when dropped.
 ///
 /// The default one is empty, which no mechanism takes: it stands for a challenge that is not there yet.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Challenge {
     octets: [u8; MAX_CHALLENGE],
     len: u8,
@@ -57,7 +59,7 @@ impl Challenge {
     /// [`SecurityError::ChallengeLength`].
     pub fn received(mechanism: AuthenticationMechanism, octets: &[u8]) -> Result<Self, SecurityError> {
         check_challenge(mechanism, octets)?;
-        let mut challenge = Self { len: octets.len() as u8, ..Self::default() };
+        let mut challenge = Self { octets: [0; MAX_CHALLENGE], len: octets.len() as u8 };
         challenge
             .octets
             .get_mut(..octets.len())
@@ -79,7 +81,7 @@ impl Challenge {
     /// # Errors
     /// [`SecurityError::ChallengeLength`], or what the random source answers.
     pub fn random_with_length<P: CryptoProvider>(provider: &P, length: usize) -> Result<Self, SecurityError> {
-        let mut challenge = Self { len: length as u8, ..Self::default() };
+        let mut challenge = Self { octets: [0; MAX_CHALLENGE], len: length as u8 };
         let octets = challenge
             .octets
             .get_mut(..length)

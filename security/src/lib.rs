@@ -50,6 +50,32 @@
 //! # }
 //! # Ok::<(), dlms_security::SecurityError>(())
 //! ```
+//!
+//! # A secure element
+//!
+//! A secure element, or a hardware security module, implements [`CryptoProvider`] and [`PublicKeyProvider`] and keeps every
+//! symmetric and every private key. What it gives for them are handles (a slot number, a name; 32 octets for a symmetric
+//! key, 64 for a private one), which everything else passes on as they are:
+//!
+//! | where | the handle |
+//! | --- | --- |
+//! | put in when the device is made: GUEK, GBEK, GAK, KEK | [`SecretKey::handle`], [`AuthenticationKey::handle`] |
+//! | key pairs of the device | [`PrivateKey::new`] with the handle as material, from [`PublicKeyProvider::generate`] |
+//! | keys that are transferred or agreed on | from [`CryptoProvider::unwrap`], [`PublicKeyProvider::agree`]; [`KeyStore::install`] stores it |
+//! | keys for one message, ephemeral pairs | from [`CryptoProvider::generate_key`], [`CryptoProvider::unwrap`], [`PublicKeyProvider::generate`], [`PublicKeyProvider::agree`]; gone with [`CryptoProvider::discard`], [`PublicKeyProvider::discard`] |
+//!
+//! * [`CryptoProvider::aead_key`] makes a handle ready; [`CryptoProvider::AeadKey`] is whatever the element needs to find the
+//!   key again, and may free a slot when it is dropped.
+//! * The authentication key is part of what a tag covers: [`CryptoProvider::seal`] and [`CryptoProvider::open`] get its handle
+//!   in [`AdditionalData`].
+//! * [`CryptoProvider::fingerprint`] must be the element's own, since counters go by it: a value that comes back must be
+//!   known again.
+//! * [`CryptoProvider::generate_key`] must be the element's own where it does not wrap octets that it is shown.
+//! * A dedicated key reaches the element in octets ([`SecretKey::octets`]): it travels in the InitiateRequest, whose
+//!   plaintext is there in any case. Passwords and HLS secrets are no keys, and stay with their owner.
+//!
+//! A provider in software is never given a handle by mistake: it asks for [`SecretKey::octets`], which a handle does not
+//! have. Signatures may be an element's and the ciphers software's: then [`PublicKeyProvider::agree`] gives octets.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 

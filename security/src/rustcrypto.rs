@@ -391,3 +391,20 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Array<u8, D::OutputSize> {
     parts.iter().for_each(|part| digest.update(part));
     digest.finalize()
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    /// A feature of a dependency that is forgotten would leave key schedules in memory.
+    #[test]
+    fn what_keys_are_made_of_is_erased() {
+        const fn is_erased<T: ZeroizeOnDrop>() {}
+        is_erased::<aes::Aes128Enc>();
+        is_erased::<aes::Aes256Enc>();
+        is_erased::<AesKw<aes::Aes128>>();
+        is_erased::<AesKw<aes::Aes256>>();
+    }
+}

@@ -130,7 +130,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         apdu: &[u8],
         out: &mut [u8],
     ) -> Result<Reaction<'a>, ClientError> {
-        let State::Associating(mut challenges) = self.state else {
+        let State::Associating(mut challenges) = self.state.clone() else {
             return Err(ClientError::Unexpected { tag: crate::acse::AARE });
         };
         let read = match self.config.tolerance.contains(Tolerance::SHORT_AARE_LENGTHS) {
@@ -165,7 +165,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         opened: &Opened,
         out: &mut [u8],
     ) -> Result<Reaction<'a>, ClientError> {
-        let State::Proving(challenges) = self.state else {
+        let State::Proving(challenges) = self.state.clone() else {
             return Err(ClientError::State);
         };
         // The invoke-id is not looked at: some servers do not mirror it here, and the proof answers one challenge.
@@ -408,7 +408,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
 
     /// Pass 3: reply_to_HLS_authentication with f(StoC).
     fn write_proof(&mut self, env: &mut Environment<'_, P>, out: &mut [u8]) -> Result<Range<usize>, Refusal> {
-        let State::Proving(challenges) = self.state else {
+        let State::Proving(challenges) = self.state.clone() else {
             return Err(Refusal::ServerProof);
         };
         let handshake = self.handshake(env, &challenges);

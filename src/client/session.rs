@@ -53,7 +53,7 @@ pub(super) struct Dedicated<P: CryptoProvider> {
 }
 
 /// Where the association is.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum State {
     Idle,
     /// An AARQ is out.
@@ -83,7 +83,7 @@ pub(super) struct Blocks {
 }
 
 /// The two challenges of a handshake.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Challenges {
     pub(super) ctos: Challenge,
     pub(super) stoc: Challenge,
@@ -310,7 +310,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             true => Carrier::WithTitle,
             false => Carrier::ServiceSpecific,
         };
-        match (self.state, self.config.general_ciphering) {
+        match (&self.state, self.config.general_ciphering) {
             (State::Associated(_), Some(key)) => Envelope { carrier: Carrier::GeneralCiphering, key },
             (State::Associated(_), None) if self.dedicated.is_some() => {
                 Envelope { carrier, key: KeyClass::Dedicated }

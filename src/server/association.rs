@@ -135,14 +135,18 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 lowest_acceptable: None,
             });
         }
+        const CONTEXT: Refusal = Refusal::user(
+            RefusalReason::ApplicationContext,
+            UserDiagnostic::ApplicationContextNameNotSupported,
+        );
         let (index, config) = (0..=u8::MAX)
             .zip(host.associations.iter())
             .find(|(_, config)| config.client_sap == self.client_sap)
-            .filter(|(_, config)| aarq.application_context_name == config.application_context_name())
-            .ok_or(Refusal::user(
-                RefusalReason::ApplicationContext,
-                UserDiagnostic::ApplicationContextNameNotSupported,
-            ))?;
+            // A client that is not known is refused as one whose password is wrong.
+            .ok_or(if aarq.mechanism.is_some() { Refusal::AUTHENTICATION } else { CONTEXT })?;
+        if aarq.application_context_name != config.application_context_name() {
+            return Err(CONTEXT);
+        }
         let id = AssociationId(index);
         let client_title = client_title(aarq, config, host.system_title)?;
         let authentication_value = check_authentication(aarq, config, &host.secret(id))?;

@@ -4,7 +4,8 @@
 //! to lie on its curve when it is read.
 
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, UnparsedPublicKey};
-use aws_lc_rs::digest::{self, Context};
+use aws_lc_rs::digest;
+use aws_lc_rs::kdf::{SskdfDigestAlgorithmId, get_sskdf_digest_algorithm, sskdf_digest};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
     ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey, VerificationAlgorithm,
@@ -64,14 +65,17 @@ impl PublicKeyProvider for AwsLc {
     }
 }
 
-/// The leftmost octets of `H(00000001 ‖ Z ‖ other-info)`.
+/// The leftmost octets of `H(00000001 ‖ Z ‖ other-info)`, written where they belong: a digest would stay behind.
 fn derive_key(curve: Curve, z: &[u8], other_info: &[&[u8]]) -> Result<SecretKey, SecurityError> {
-    let mut context = Context::new(hash_of(curve));
-    context.update(&[0, 0, 0, 1]);
-    context.update(z);
-    other_info.iter().for_each(|part| context.update(part));
-    let suite = curve.suite();
-    SecretKey::new(suite, context.finish().as_ref().get(..suite.key_len()).unwrap_or(&[]))
+    let hash = match curve {
+        Curve::P256 => const { get_sskdf_digest_algorithm(SskdfDigestAlgorithmId::Sha256) },
+        Curve::P384 => const { get_sskdf_digest_algorithm(SskdfDigestAlgorithmId::Sha384) },
+    };
+    let hash = hash.ok_or(SecurityError::Provider)?;
+    let info = other_info.concat();
+    SecretKey::written(curve.suite(), |key| {
+        sskdf_digest(hash, z, &info, key).map_err(|_| SecurityError::Provider)
+    })
 }
 
 fn agreement_key(key: &PrivateKey) -> Result<agreement::PrivateKey, SecurityError> {
