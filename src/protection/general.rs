@@ -54,10 +54,11 @@ impl HeaderFields<'_> {
     }
 }
 
-/// Reads a header and holds it against what this side demands.
+/// Reads a header and holds it against what this side demands, and its transaction-id against that of the layer outside.
 pub(super) fn header<'a>(
     demand: &Demand,
     own_title: SystemTitle,
+    outer: &mut Option<TransactionId>,
     reader: &mut Reader<'a>,
 ) -> Result<(GeneralHeader<'a>, TransactionId), ProtectionError> {
     let header = GeneralHeader::decode(reader)?;
@@ -75,6 +76,10 @@ pub(super) fn header<'a>(
     if header.originator_system_title != demand.peer.octets() || !is_ours {
         return Err(ProtectionError::WrongTitle);
     }
+    if outer.is_some_and(|outer| outer != transaction) {
+        return Err(ProtectionError::WrongTransaction);
+    }
+    *outer = Some(transaction);
     Ok((header, transaction))
 }
 
@@ -84,12 +89,13 @@ impl<P: CryptoProvider> Keys<'_, P> {
         &mut self,
         store: &mut dyn CounterStore,
         demand: &Demand,
+        outer: &mut Option<TransactionId>,
         apdu: &mut [u8],
     ) -> Result<Layer, ProtectionError> {
         let own_title = self.context.own_title;
         let mut reader = Reader::new(apdu);
         reader.u8()?;
-        let (header, transaction) = header(demand, own_title, &mut reader)?;
+        let (header, transaction) = header(demand, own_title, outer, &mut reader)?;
         let covered = 1..1 + header.received.len();
         let info = if reader.usage("key-info")? { Some(KeyInfo::decode(&mut reader)?) } else { None };
         let content = reader.octet_string()?;
@@ -144,7 +150,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
         {
             ring.accept_transaction(self.provider, demand.peer, &transaction);
         }
-        Ok(Layer { transaction: Some(transaction), ..layer })
+        Ok(layer)
     }
 
     /// Seals in general-ciphering.

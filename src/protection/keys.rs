@@ -129,12 +129,6 @@ impl Opened {
         })) {
             return Err(ProtectionError::Nested);
         }
-        if let Some(transaction) = layer.transaction {
-            if self.transaction.is_some_and(|outer| outer != transaction) {
-                return Err(ProtectionError::WrongTransaction);
-            }
-            self.transaction = Some(transaction);
-        }
         self.protection |= layer.protection;
         self.envelope = self.envelope.or(layer.envelope);
         self.counter = self.counter.or(layer.counter);
@@ -155,7 +149,6 @@ pub(super) struct Layer {
     pub(super) envelope: Option<Envelope>,
     pub(super) counter: Option<InvocationCounter>,
     pub(super) floor_before: InvocationCounter,
-    pub(super) transaction: Option<TransactionId>,
 }
 
 impl<P: CryptoProvider> Keys<'_, P> {
@@ -181,7 +174,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let mut opened = Opened::plain(0..apdu.len());
         loop {
             let inner = apdu.get_mut(opened.apdu.clone()).ok_or(ProtectionError::Required)?;
-            match self.open_layer(store, demand, opened.protection, inner)? {
+            match self.open_layer(store, demand, &mut opened, inner)? {
                 Some(layer) => opened.add(layer)?,
                 None if opened.protection.contains(demand.required) => break,
                 None => return Err(ProtectionError::Required),
@@ -199,22 +192,24 @@ impl<P: CryptoProvider> Keys<'_, P> {
         Ok(opened)
     }
 
-    /// Opens the outermost layer of what `done` was removed from; `None` if there is none.
+    /// Opens the outermost layer of what is left; `None` if there is none.
     fn open_layer(
         &mut self,
         store: &mut dyn CounterStore,
         demand: &Demand,
-        done: Protection,
+        opened: &mut Opened,
         apdu: &mut [u8],
     ) -> Result<Option<Layer>, ProtectionError> {
+        let done = opened.protection;
+        let outer = &mut opened.transaction;
         match apdu.first() {
             Some(&GENERAL_SIGNING) if done.contains(Protection::SIGNED) => Err(ProtectionError::Nested),
             Some(&(GENERAL_SIGNING | GENERAL_CIPHERING)) if !Self::HAS_GENERAL => {
                 Err(ProtectionError::NotAllowed)
             }
-            Some(&GENERAL_SIGNING) => self.open_signing(demand, apdu).map(Some),
+            Some(&GENERAL_SIGNING) => self.open_signing(demand, outer, apdu).map(Some),
             Some(&GENERAL_CIPHERING) if !done.ciphering().is_empty() => Err(ProtectionError::Nested),
-            Some(&GENERAL_CIPHERING) => self.open_general_ciphering(store, demand, apdu).map(Some),
+            Some(&GENERAL_CIPHERING) => self.open_general_ciphering(store, demand, outer, apdu).map(Some),
             _ => self.open_ciphering(store, demand, !done.ciphering().is_empty(), apdu),
         }
     }

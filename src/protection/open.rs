@@ -120,7 +120,6 @@ impl<'w> Checked<'w> {
             envelope: Some(envelope),
             counter: Some(self.header.counter),
             floor_before: self.floor_before,
-            transaction: None,
         })
     }
 

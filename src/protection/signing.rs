@@ -16,17 +16,23 @@ use super::envelope::{Accepted, length_octets};
 use super::error::ProtectionError;
 use super::general::header;
 use super::keys::{Demand, Form, Keys, Layer};
+use super::transaction::TransactionId;
 use crate::xdlms::GENERAL_SIGNING;
 
 impl<P: CryptoProvider> Keys<'_, P> {
     /// Verifies general-signing.
-    pub(super) fn open_signing(&self, demand: &Demand, apdu: &[u8]) -> Result<Layer, ProtectionError> {
+    pub(super) fn open_signing(
+        &self,
+        demand: &Demand,
+        outer: &mut Option<TransactionId>,
+        apdu: &[u8],
+    ) -> Result<Layer, ProtectionError> {
         if !demand.accepted.contains(Accepted::SIGNING) {
             return Err(ProtectionError::NotAllowed);
         }
         let mut reader = Reader::new(apdu);
         reader.u8()?;
-        let (header, transaction) = header(demand, self.context.own_title, &mut reader)?;
+        let (header, _) = header(demand, self.context.own_title, outer, &mut reader)?;
         let content = reader.octet_string()?;
         let inner = reader.offset() - content.len()..reader.offset();
         let signature = reader.octet_string()?;
@@ -51,7 +57,6 @@ impl<P: CryptoProvider> Keys<'_, P> {
             envelope: None,
             counter: None,
             floor_before: InvocationCounter::new(0),
-            transaction: Some(transaction),
         })
     }
 
