@@ -9,6 +9,8 @@ mod carriers;
 mod common;
 #[path = "interop/key_management.rs"]
 mod key_management;
+#[path = "interop/services.rs"]
+mod services;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

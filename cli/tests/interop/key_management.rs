@@ -1,5 +1,11 @@
 //! Security setup with a client that is not ours: keys, policies and certificates change, and what was before is refused.
 
+use dlms::client::security_setup::{KeyAgreement, KeyList, key_transfer};
+use dlms_axdr::{Data, OwnedData};
+use dlms_security::{
+    CryptoProvider as _, KeyId, PrivateKey, PublicKey, SecretKey, SecuritySuite, SystemTitle,
+};
+
 use super::*;
 
 /// A simulated meter whose state outlives it, and one of its associations.
@@ -197,5 +203,116 @@ fn key_pairs_and_certificates() {
         assert_eq!(json["ops"]["remove-certificate"]["listed"], serde_json::json!([[2, 3]]));
         let now = meter.one.clone();
         meter.refuses(&now);
+    }
+}
+
+/// A server driver and what a client needs to know of it.
+struct Server {
+    _running: Running,
+    state: Directory,
+    options: Vec<String>,
+}
+
+impl Server {
+    fn start(suite: SecuritySuite) -> Option<Self> {
+        python()?;
+        let number = suite.id().to_string();
+        let meter = gurux_server(&["--auth", "gmac", "--suite", &number, "--security-policy", "authenc"])?;
+        let mut options: Vec<_> =
+            ["--client", "1", "--auth", "gmac", "--suite", &number].map(str::to_owned).into();
+        options.extend(["--connect".to_owned(), format!("tcp://{}", meter.address)]);
+        options.extend(["--client-title", CLIENT_TITLE, "--server-title", SERVER_TITLE].map(str::to_owned));
+        options.extend(gurux_keys(suite.id()));
+        Some(Self { _running: meter, state: Directory::new(), options })
+    }
+
+    fn value(&mut self, option: &str) -> &mut String {
+        let at = self.options.iter().position(|word| word == option).unwrap();
+        &mut self.options[at + 1]
+    }
+
+    fn octets(&mut self, option: &str) -> Vec<u8> {
+        let digits = self.value(option);
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    }
+
+    fn run(&self, command: &str, rest: &[&str]) -> Outcome {
+        dlms(&self.state, words(command, &self.options, rest))
+    }
+
+    fn invoke(&self, method: u8, parameter: Data<'_>) -> Outcome {
+        let parameter = serde_json::to_string(&parameter.to_owned()).unwrap();
+        self.run("invoke", &["--json", &format!("64:0-0:43.0.0*255:{method}"), &parameter])
+    }
+
+    /// The keys are in use now, and the ones before are not.
+    fn follows(&mut self, keys: &KeyList) {
+        for (id, key) in keys {
+            let option = match id {
+                KeyId::GlobalUnicast => "--ek",
+                KeyId::Authentication => "--ak",
+                KeyId::Master => "--kek",
+                KeyId::GlobalBroadcast => panic!("not changed here"),
+            };
+            let new = key.expose().iter().map(|octet| format!("{octet:02x}")).collect();
+            let old = std::mem::replace(self.value(option), new);
+            if *id == KeyId::Master {
+                continue;
+            }
+            self.run("read", &["8:0-0:1.0.0*255:2"]).expect(0);
+            let new = std::mem::replace(self.value(option), old);
+            let read = self.run("read", &["8:0-0:1.0.0*255:2", "--timeout", "2", "--retries", "0"]);
+            assert!(matches!(read.code, 4 | 6), "{read:?}");
+            *self.value(option) = new;
+        }
+    }
+}
+
+fn title(digits: &str) -> SystemTitle {
+    let octets = u64::from_str_radix(digits, 16).unwrap();
+    SystemTitle::from_octets(octets.to_be_bytes())
+}
+
+#[test]
+fn keys_of_a_server_that_is_not_ours() {
+    let provider = dlms_tokio::provider();
+    for suite in [SecuritySuite::Suite0, SecuritySuite::Suite1, SecuritySuite::Suite2] {
+        let Some(mut server) = Server::start(suite) else { return };
+        let mut buffer = [0; 1000];
+        let key = |first: u8| {
+            let octets: Vec<_> = (first..).take(suite.key_len()).collect();
+            SecretKey::new(suite, &octets).unwrap()
+        };
+        for id in [KeyId::Master, KeyId::GlobalUnicast, KeyId::Authentication] {
+            let kek =
+                provider.wrap_key(suite, &SecretKey::new(suite, &server.octets("--kek")).unwrap()).unwrap();
+            let keys: KeyList = [(id, key(0x80 + 0x10 * id.id()))].into_iter().collect();
+            let parameter = key_transfer(&provider, suite, &kek, &keys, &mut buffer).unwrap();
+            server.invoke(2, parameter).expect(0);
+            server.follows(&keys);
+            // Under the master key of before, where there is one.
+            let again = key_transfer(&provider, suite, &kek, &keys, &mut buffer).unwrap();
+            server.invoke(2, again).expect(if id == KeyId::Master { 6 } else { 0 });
+        }
+        let Some(curve) = suite.curve() else { continue };
+        let signing = PrivateKey::new(curve, &server.octets("--signing-key")).unwrap();
+        let peer = PublicKey::new(curve, &server.octets("--peer-public-key")).unwrap();
+        let ids = [KeyId::GlobalUnicast, KeyId::Authentication];
+        let (agreement, parameter) = KeyAgreement::begin(&provider, &signing, &ids, &mut buffer).unwrap();
+        let answer = server.invoke(3, parameter).expect(0).json();
+        let answer: OwnedData = serde_json::from_value(answer["data"].clone()).unwrap();
+        let parties = [title(CLIENT_TITLE), title(SERVER_TITLE)];
+        let keys = agreement.finish(&provider, &provider, &peer, parties, answer.as_data()).unwrap();
+        // Both at once: the old of either is refused.
+        let new = |keys: &KeyList, id| keys.iter().find(|(one, _)| *one == id).unwrap().1.expose().to_vec();
+        for (option, id) in [("--ek", KeyId::GlobalUnicast), ("--ak", KeyId::Authentication)] {
+            *server.value(option) = new(&keys, id).iter().map(|octet| format!("{octet:02x}")).collect();
+        }
+        server.run("read", &["8:0-0:1.0.0*255:2"]).expect(0);
+        // A signature by a key for another use is none.
+        let other = PrivateKey::new(curve, &server.octets("--agreement-key")).unwrap();
+        let (_, parameter) = KeyAgreement::begin(&provider, &other, &ids, &mut buffer).unwrap();
+        server.invoke(3, parameter).expect(6);
+        server.run("read", &["8:0-0:1.0.0*255:2"]).expect(0);
     }
 }

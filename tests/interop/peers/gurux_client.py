@@ -288,6 +288,8 @@ class Peer:
                 self.cl.settings.negotiatedConformance = self.cl.proposedConformance
                 return
             self.cl.parseAareResponse(self.exchange(self.cl.aarqRequest()).data)
+            if o.send_pdu:
+                self.cl.settings.maxPduSize = o.send_pdu
             # some servers accept with diagnostic 0 but still expect HLS pass 3
             hls = AUTHS[o.auth] > Authentication.LOW and self.cl.settings.stoCChallenge
             self.hls_forced = bool(hls and not self.cl.isAuthenticationRequired)
@@ -402,12 +404,14 @@ class Peer:
         obj.setDataType(2, DataType.OCTET_STRING)
         text = self.opt.set_value.encode()
         obj.value = text
+        blocks = self.link.tx_frames
         self.exchange(self.cl.write(obj, 2))
+        blocks = self.link.tx_frames - blocks
         obj2 = self.cl.createObject(ObjectType.DATA)
         obj2.logicalName, obj2.shortName = self.opt.set_ln, obj.shortName
         rep = self.exchange(self.cl.read(obj2, 2)[0])
         back = bytes(rep.value) if not isinstance(rep.value, str) else rep.value.encode()
-        return {"written": text.hex(), "read_back": back.hex(), "fail": back != text}
+        return {"written": text.hex(), "read_back": back.hex(), "requests": blocks, "fail": back != text}
 
     def clock_set(self):
         obj = self.find(ObjectType.CLOCK, "0.0.1.0.0.255")
@@ -500,11 +504,13 @@ class Peer:
 
     def list(self):
         objs = [o for o in self.cl.objects if o.objectType in
-                (ObjectType.DATA, ObjectType.REGISTER)][:5]
+                (ObjectType.DATA, ObjectType.REGISTER)][:self.opt.list_count]
         want = [(o, 1) for o in objs]
+        blocks = self.link.tx_frames
         rep = self.exchange(self.cl.readList(want))
-        return {"requested": len(want), "received": len(rep.value or []),
-                "fail": len(rep.value or []) != len(want)}
+        names = [".".join(str(octet) for octet in bytes(value)) for value in rep.value or []]
+        return {"requested": len(want), "received": len(names), "requests": self.link.tx_frames - blocks,
+                "fail": names != [o.logicalName for o in objs]}
 
     # -- security setup --------------------------------------------------
     def setup(self):
@@ -512,6 +518,7 @@ class Peer:
 
     def setup_method(self, frames):
         """The octets that the method returns."""
+        self.requests = len(frames)
         reply = self.exchange(frames)
         return bytes(reply.value) if isinstance(reply.value, (bytes, bytearray)) else reply.value
 
@@ -608,11 +615,13 @@ class Peer:
         setup = self.setup()
         imported = argparse.Namespace(encoded=bytearray(der))
         self.setup_method(setup.importCertificate(self.cl, imported))
+        requests = self.requests
         entity, kind = CertificateEntity.SERVER, CertificateType.DIGITAL_SIGNATURE
         read = self.setup_method(
             setup.exportCertificateByEntity(self.cl, entity, kind, bytearray(title)))
         rep = self.exchange(self.cl.read(setup, 6)[0])
-        return {"listed": [[int(one[0]), int(one[1])] for one in rep.value], "fail": read != der}
+        return {"listed": [[int(one[0]), int(one[1])] for one in rep.value], "requests": requests,
+                "fail": read != der}
 
     def remove_certificate(self):
         title = bytearray(self.cl.settings.sourceSystemTitle)
@@ -669,6 +678,7 @@ def parse_args(argv):
       help="propose general-protection (general-glo/ded instead of service specific)")
     a("--gbt", type=int, default=0, help="propose general block transfer, window N")
     a("--max-pdu", type=int, default=65535)
+    a("--send-pdu", type=int, help="send in blocks what is longer")
     a("--max-info", type=int, default=128)
     a("--window", type=int, default=1)
     a("--ops", default="objects,read-all",
@@ -688,6 +698,7 @@ def parse_args(argv):
     a("--image-ln", default="0.0.44.0.0.255")
     a("--image-size", type=int, default=1000)
     a("--image-id", default="peer-image-1")
+    a("--list-count", type=int, default=5, help="how many attributes `list` reads")
     a("--read-buffers", action="store_true", help="read-all also reads profile buffers")
     a("--tolerate-denied", action="store_true",
       help="data-access errors do not fail read-all")

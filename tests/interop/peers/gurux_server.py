@@ -20,6 +20,8 @@ import sys
 import threading
 import traceback
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from gurux_dlms import GXByteBuffer, GXDateTime, ValueEventArgs
 from gurux_dlms.AesGcmParameter import AesGcmParameter
 from gurux_dlms.GXCiphering import GXCiphering
@@ -33,7 +35,8 @@ from gurux_dlms.internal._GXCommon import _GXCommon
 from gurux_dlms.internal._GXDataInfo import _GXDataInfo
 from gurux_dlms.ConnectionState import ConnectionState
 from gurux_dlms import objects as O
-from general_protection import GeneralProtection, verify_tags
+import compute_vectors as compute
+from general_protection import GeneralProtection, Refused, verify_tags
 from gurux_dlms.objects.enums import (ControlMode, ControlState, ImageTransferStatus,
                                       SecuritySuite, ScriptActionType, SortMethod)
 
@@ -671,21 +674,44 @@ class Model:
         it.imageTransferStatus = ImageTransferStatus.IMAGE_ACTIVATION_SUCCESSFUL
         return DAR_OK
 
+    def install(self, keys):
+        """Takes keys for the associations to come."""
+        names = {0: "ek", 2: "ak", 3: "kek"}
+        if not keys or any(kid not in names for kid, _ in keys):
+            return DAR_OTHER
+        for kid, key in keys:
+            setattr(self.opt, names[kid], key.hex())
+        return DAR_OK
+
     def security_method(self, sess, method, value):
         if method == 1:
             return DAR_OK, None
         if method == 2:      # key_transfer: array of {key id, RFC 3394 wrapped key}
-            from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
             kek = bytes.fromhex(self.opt.kek)
-            for kid, wrapped in value:
-                key = aes_key_unwrap(kek, bytes(wrapped))
-                if kid == 0:
-                    self.opt.ek = key.hex()
-                elif kid == 2:
-                    self.opt.ak = key.hex()
-                elif kid == 3:
-                    self.opt.kek = key.hex()
-            return DAR_OK, None
+            try:
+                keys = [(kid, aes_key_unwrap(kek, bytes(wrapped))) for kid, wrapped in value]
+            except InvalidUnwrap:
+                return DAR_OTHER, None
+            return self.install(keys), None
+        if method == 3:      # key_agreement: array of {key id, ephemeral key and its signature}
+            suite, keys, answers = self.opt.suite, [], []
+            half = 2 * compute.size(suite)
+            other = (compute.AES_GCM[suite] + bytes(sess.settings.sourceSystemTitle)
+                     + sess.general.own_title)
+            try:
+                for kid, data in value:
+                    point, signature = bytes(data)[:half], bytes(data)[half:]
+                    sess.general.verify(signature, bytes((kid,)) + point)
+                    own = ec.generate_private_key(compute.CURVES[suite])
+                    z = own.exchange(ec.ECDH(), sess.general.point(point))
+                    keys.append((kid, compute.derive(suite, z, other)))
+                    point = compute.public(suite, own)
+                    private = sess.general.private("signing")
+                    signature = compute.sign(suite, private, bytes((kid,)) + point)
+                    answers.append(struct_(enum(kid), octets(point + signature)))
+            except Refused:
+                return DAR_OTHER, None
+            return self.install(keys), array(answers)
         return DAR_OTHER, None
 
 
