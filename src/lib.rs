@@ -124,7 +124,7 @@ pub use dlms_security as security;
 #[cfg(feature = "wrapper")]
 pub use dlms_wrapper as wrapper;
 pub use protection::{
-    Accepted, Asymmetric, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyPairs,
-    KeyRing, Keys, NewKeys, Opened, PEERS, ProtectionError, PublicKeys, SecurityContext, TAILROOM,
+    Accepted, Asymmetric, Carrier, DataLayer, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass,
+    KeyPairs, KeyRing, Keys, NewKeys, Opened, PEERS, ProtectionError, PublicKeys, SecurityContext, TAILROOM,
     TransactionId,
 };

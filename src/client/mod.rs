@@ -28,6 +28,7 @@ mod access;
 mod association;
 pub mod broadcast;
 mod config;
+pub mod data_protection;
 mod error;
 mod event;
 pub mod notification;

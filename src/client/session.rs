@@ -275,6 +275,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             accepted: self.config.accepted | Accepted::form(expected, self.request_protection()),
             transaction: self.transaction.and_then(|transaction| TransactionId::new(&transaction)),
             floors: if self.is_server_fresh { FloorStorage::Volatile } else { FloorStorage::Exact },
+            is_carried: false,
         };
         let dedicated = self.dedicated.as_mut().map(|dedicated| &mut dedicated.key);
         let (mut keys, counters) = env.keys(dedicated).ok_or(NO_SECURITY)?;

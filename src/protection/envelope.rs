@@ -91,6 +91,20 @@ bitflags! {
         /// A signature may also cover the length octets of the content. Whether it should is not certain; none known
         /// does that in general-signing.
         const SIGNED_CONTENT_LENGTH = 0x0800;
+        /// The methods of Data protection objects (class_id 30), between this client and this server. Without this they
+        /// are refused by read-write-denied, because much about them is not confirmed by any peer or document at hand.
+        /// With it this side assumes that
+        ///
+        /// * protected octets are whole general-ciphering and general-signing APDUs around Data, with an empty date-time
+        ///   in their header, whose tag and signature cover what those of APDUs do
+        ///   ([`SIGNED_CONTENT_LENGTH`](Self::SIGNED_CONTENT_LENGTH) takes the other form of signature too);
+        /// * several attributes are one structure of their values, in the order of the list;
+        /// * what get_protected_attributes and a method return is a structure of parameters and octets;
+        /// * an empty structure stands for the key-info of a signature.
+        ///
+        /// Keys and kinds of envelopes are taken as for APDUs. Restrictions and parts of attributes are refused, and so
+        /// are third parties.
+        const DATA_PROTECTION = 0x1000;
     }
 }
 

@@ -107,8 +107,8 @@ impl<P: CryptoProvider> Keys<'_, P> {
         if !demand.accepted.takes(envelope) {
             return Err(ProtectionError::NotAllowed);
         }
-        let is_answer = demand.transaction.is_some_and(|asked| asked == transaction);
-        let is_restarting = demand.accepted.contains(Accepted::RESTARTING_COUNTERS);
+        let is_answer = demand.is_carried || demand.transaction.is_some_and(|asked| asked == transaction);
+        let is_restarting = demand.accepted.contains(Accepted::RESTARTING_COUNTERS) && !demand.is_carried;
         let suite = self.context.suite;
         let one_message_key = if class.is_for_one_message() {
             // Cheap checks before any computation with a private key; the window is consulted again below.
@@ -137,6 +137,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 let ring = self.key_ring.as_deref_mut();
                 ring.and_then(KeyRing::broadcast).ok_or(ProtectionError::NoKey)?.receiving()
             }
+            (None, _) if demand.is_carried => (context.unicast.receiving().0, Windows::None),
             (None, _) => context.unicast.receiving(),
         };
         let content = apdu.get(at.clone()).unwrap_or(&[]);

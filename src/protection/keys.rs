@@ -44,12 +44,21 @@ pub struct Demand {
     pub transaction: Option<TransactionId>,
     /// How the floor of the peer's counters is stored, before this side acts on the APDU.
     pub floors: FloorStorage,
+    /// Whether it came inside of something that has proved to be new: then its own counter need not.
+    pub is_carried: bool,
 }
 
 impl Demand {
     /// A demand of nothing but protection in the usual envelopes, with floors that are stored exactly.
     pub fn new(peer: SystemTitle, required: Protection) -> Self {
-        Self { peer, required, accepted: Accepted::default(), transaction: None, floors: FloorStorage::Exact }
+        Self {
+            peer,
+            required,
+            accepted: Accepted::default(),
+            transaction: None,
+            floors: FloorStorage::Exact,
+            is_carried: false,
+        }
     }
 }
 
@@ -181,6 +190,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
             }
         }
         if opened.protection == Protection::SIGNED
+            && !demand.is_carried
             && demand.transaction.is_none_or(|id| Some(id) != opened.transaction)
         {
             // A signature alone has no counter: only the transaction-id tells a replay.

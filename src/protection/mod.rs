@@ -16,6 +16,7 @@
 //! or outside of the ciphering.
 
 mod context;
+mod data;
 mod envelope;
 mod error;
 mod general;
@@ -30,6 +31,8 @@ mod signing;
 mod transaction;
 
 pub use context::{DedicatedKey, SecurityContext};
+pub use data::DataLayer;
+pub(crate) use data::data_layers;
 #[cfg(feature = "server")]
 pub(crate) use envelope::is_protected;
 pub use envelope::{Accepted, Carrier, Envelope, KeyClass};

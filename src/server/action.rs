@@ -8,6 +8,7 @@ use cosem_objects::{ActionResult, Effects};
 use dlms_axdr::{Data, Encoder};
 use dlms_security::{CryptoProvider, Protection, SystemTitle};
 
+use super::data_protection::DATA_PROTECTION;
 use super::event::{Event, EventQueue};
 use super::incoming::{ACTION, Abort, Progress, Received, Whole, receive};
 use super::resolve::Requester;
@@ -236,6 +237,8 @@ impl Invocation<'_> {
             let caller =
                 Caller { client: self.client, protection: self.requester.protection, room: self.room };
             host.invoke_security_setup(setup, class, method.method_id, parameter, caller, value)?
+        } else if Host::<'_, P>::HAS_DATA_PROTECTION && method.class_id == DATA_PROTECTION {
+            self.invoke_data_protection(host, granted.index, method.method_id, parameter, value)?
         } else {
             let mut effects = Effects::new();
             let mut encoder = Encoder::new(value);

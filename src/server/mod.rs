@@ -23,6 +23,7 @@ mod access;
 mod action;
 mod association;
 mod config;
+mod data_protection;
 mod event;
 mod get;
 #[cfg(feature = "hdlc")]

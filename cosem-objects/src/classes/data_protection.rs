@@ -2,8 +2,9 @@
 //! the messages.
 //!
 //! The layouts are sure; what exactly the protection covers is not: the structure has no date-time where the header of a
-//! protected APDU has one, and the known implementations disagree on what is signed. So the parameters are kept and
-//! shown, and the three methods are refused with `read-write-denied` until that is settled.
+//! protected APDU has one, and the known implementations disagree on what is signed. The object keeps and shows the
+//! parameters and refuses its methods with `read-write-denied`; whoever protects messages answers for them where that is
+//! asked for. The buffer is what was put there: it is neither filled nor taken apart.
 
 use dlms_axdr::{BufferFull, Data, Encode, Encoder, Enum, FromData, TypeMismatch};
 use dlms_obis::LogicalName;
@@ -64,6 +65,8 @@ pub struct ProtectedObject<'a> {
 /// How the recipient finds the key of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtectionKeyInfo<'a> {
+    /// There is none, as with a signature: a structure without elements.
+    None,
     /// Both sides have it: 0 the unicast, 1 the broadcast key.
     Identified(u8),
     /// It comes along, wrapped.
@@ -95,7 +98,7 @@ pub struct ProtectionParameters<'a> {
     pub recipient_system_title: &'a [u8],
     /// Whatever both agree on.
     pub other_information: &'a [u8],
-    /// The key; a filler for a signature.
+    /// The key; none, or anything, for a signature.
     pub key_info: ProtectionKeyInfo<'a>,
 }
 
@@ -209,6 +212,7 @@ impl<'a> FromData<'a> for ProtectedObject<'a> {
 impl Encode for ProtectionKeyInfo<'_> {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
         match *self {
+            Self::None => encoder.structure(0),
             Self::Identified(key_id) => (Enum(0), Enum(key_id)).encode(encoder),
             Self::Wrapped { kek_id, key_ciphered_data } => {
                 (Enum(1), (Enum(kek_id), key_ciphered_data)).encode(encoder)
@@ -222,6 +226,9 @@ impl Encode for ProtectionKeyInfo<'_> {
 
 impl<'a> FromData<'a> for ProtectionKeyInfo<'a> {
     fn from_data(data: Data<'a>) -> Result<Self, TypeMismatch> {
+        if matches!(data, Data::Structure(fields) if fields.is_empty()) {
+            return Ok(Self::None);
+        }
         let (Enum(kind), options): (Enum, Data<'a>) = FromData::from_data(data)?;
         match (kind, options) {
             (0, Data::Enum(key_id)) => Ok(Self::Identified(key_id)),
@@ -342,6 +349,7 @@ mod tests {
     #[test]
     fn layers_round_trip_in_each_form_of_key_info() {
         for key_info in [
+            ProtectionKeyInfo::None,
             ProtectionKeyInfo::Identified(1),
             ProtectionKeyInfo::Wrapped { kek_id: 0, key_ciphered_data: &[7; 24] },
             ProtectionKeyInfo::Agreed { key_parameters: &[2], key_ciphered_data: &[] },

@@ -1,0 +1,344 @@
+//! Data protection (class_id 30): values and parameters with protection of their own, at both ends.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use core::time::Duration;
+
+use common::public_keys::{key_pairs, peers_on};
+use common::side::ALL;
+use common::{CLIENT_TITLE, ENERGY, HIDDEN, LONG_TEXT, Link, PROVIDER, Provider, SERVER_TITLE, config, keys};
+use cosem_objects::AccessRights;
+use cosem_objects::classes::{DataProtection, ProtectedObject, Restriction};
+use dlms::client::data_protection::{get_request, method_request, open, set_request};
+use dlms::client::{ActionItem, Client, ClientConfig, Environment, Event};
+use dlms::server::{self, AssociationConfig};
+use dlms::xdlms::{ActionResult, Conformance, MethodDescriptor};
+use dlms::{
+    Accepted, DataLayer, Demand, KeyClass, KeyPairs, KeyRing, ProtectionError, PublicKeys, SecurityContext,
+    TransactionId,
+};
+use dlms_axdr::{Data, Encode, Encoder};
+use dlms_obis::LogicalName;
+use dlms_security::{AuthenticationMechanism, CounterId, Curve, KnownPeer, Protection, SecuritySuite};
+
+const SUITE: SecuritySuite = SecuritySuite::Suite1;
+const OBJECT: LogicalName = LogicalName::new(0, 0, 43, 2, 0, 255);
+const AE: Protection = Protection::AUTHENTICATED_ENCRYPTED;
+const S: Protection = Protection::SIGNED;
+
+struct Pair {
+    client: Client<Provider, Vec<u8>>,
+    security: SecurityContext<Provider>,
+    ring: KeyRing<Provider>,
+    pairs: [KeyPairs; 1],
+    peers: [KnownPeer; 2],
+    counters: common::Counters,
+    link: Link,
+}
+
+macro_rules! env {
+    ($pair:ident) => {
+        Environment {
+            provider: &*PROVIDER,
+            counters: &mut $pair.counters,
+            security: Some(&mut $pair.security),
+            key_ring: Some(&mut $pair.ring),
+            public_keys: Some(PublicKeys {
+                provider: &*PROVIDER,
+                own: &mut $pair.pairs,
+                peers: &$pair.peers,
+            }),
+            manufacturer: None,
+            now: Duration::ZERO,
+        }
+    };
+}
+
+impl Pair {
+    /// An associated pair; the object requires nothing of the data.
+    fn new(accepted: Accepted, policy: Protection, required: u8) -> Self {
+        let server =
+            AssociationConfig { accepted, policy, ..config(AuthenticationMechanism::None, Some(SUITE)) };
+        let (key, authentication_key) = keys(SUITE);
+        let client = ClientConfig {
+            ciphered: true,
+            policy,
+            conformance: Conformance::LOGICAL_NAME,
+            client_title: Some(CLIENT_TITLE),
+            server_title: Some(SERVER_TITLE),
+            ..ClientConfig::public()
+        };
+        let id = CounterId(9);
+        let security =
+            SecurityContext::new(&*PROVIDER, SUITE, CLIENT_TITLE, &key, authentication_key, id, 0).unwrap();
+        let mut link = Link::new(server);
+        link.meter.device.objects.insert(0, Box::new(DataProtection::<64>::new(OBJECT, required)));
+        let mut pair = Self {
+            client: Client::new(client, vec![0; 4096]),
+            security,
+            ring: common::key_ring(&PROVIDER, SUITE),
+            pairs: [key_pairs(SUITE, CLIENT_TITLE)],
+            peers: peers_on(Curve::P256),
+            counters: common::Counters::default(),
+            link,
+        };
+        let mut env = env!(pair);
+        let mut out = vec![0; 4096];
+        let request = pair.client.associate(&mut env, &mut out).unwrap();
+        let mut answer = pair.link.exchange(&out[request]).unwrap();
+        let reaction = pair.client.handle_apdu(&mut env, &mut answer, &mut out).unwrap();
+        assert!(matches!(reaction.event, Some(Event::Associated(_))), "{reaction:?}");
+        pair
+    }
+
+    /// Invokes a method of the object.
+    fn call(&mut self, method: i8, parameter: &[u8]) -> (ActionResult, Vec<u8>) {
+        let pair = self;
+        let mut env = env!(pair);
+        let mut out = vec![0; 4096];
+        let parameter = Data::from_octets(parameter).unwrap();
+        let method = MethodDescriptor::new(30, OBJECT, method);
+        let mut next =
+            Some(pair.client.action(&mut env, ActionItem::new(method, &parameter), &mut out).unwrap());
+        while let Some(range) = next.take() {
+            let mut answer = pair.link.exchange(&out[range]).unwrap();
+            let reaction = pair.client.handle_apdu(&mut env, &mut answer, &mut out).unwrap();
+            if let Some(Event::ActionDone { result, value }) = reaction.event {
+                return (result, value.map_or(vec![], |value| value.unwrap().to_vec()));
+            }
+            next = reaction.transmit;
+        }
+        panic!("no answer");
+    }
+
+    fn method(&mut self, method: MethodDescriptor, layers: &[DataLayer], parameter: &dyn Encode) -> Vec<u8> {
+        let pair = self;
+        let mut buffer = [0; 1024];
+        let made = method_request(&mut env!(pair), SERVER_TITLE, method, layers, parameter, &mut buffer);
+        encoded(&made.unwrap())
+    }
+
+    fn set(&mut self, objects: &[ProtectedObject<'_>], layers: &[DataLayer], values: &dyn Encode) -> Vec<u8> {
+        let pair = self;
+        let mut buffer = [0; 1024];
+        let made = set_request(&mut env!(pair), SERVER_TITLE, objects, layers, values, &mut buffer);
+        encoded(&made.unwrap())
+    }
+
+    fn open(
+        &mut self,
+        required: Protection,
+        is_carried: bool,
+        returned: &[u8],
+    ) -> Result<Vec<u8>, ProtectionError> {
+        let pair = self;
+        let mut buffer = [0; 1024];
+        let demand = Demand { accepted: ALL, is_carried, ..Demand::new(SERVER_TITLE, required) };
+        let returned = Data::from_octets(returned).unwrap();
+        open(&mut env!(pair), &demand, returned, &mut buffer).map(|data| encoded(&data))
+    }
+
+    fn read(&mut self, class_id: u16, name: LogicalName) -> Vec<u8> {
+        let index =
+            self.link.meter.device.objects.iter().position(|object| object.logical_name() == name).unwrap();
+        assert_eq!(self.link.meter.device.objects[index].class().id, class_id);
+        let mut octets = [0; 256];
+        let mut encoder = Encoder::new(&mut octets);
+        let context = cosem_objects::Context { association: None, device: &self.link.meter.device };
+        self.link.meter.device.objects[index].get(2, None, &context, &mut encoder).unwrap();
+        encoder.written().to_vec()
+    }
+}
+
+fn encoded(value: &dyn Encode) -> Vec<u8> {
+    let mut buffer = [0; 2048];
+    let mut encoder = Encoder::new(&mut buffer);
+    value.encode(&mut encoder).unwrap();
+    encoder.written().to_vec()
+}
+
+const fn layer(protection: Protection, key: KeyClass, transaction: TransactionId) -> DataLayer {
+    DataLayer { protection, key, transaction }
+}
+
+/// Every kind of layer, and both orders of two.
+fn all_layers() -> Vec<Vec<DataLayer>> {
+    let id = TransactionId::new(&[1, 2, 3, 4]).unwrap();
+    let signature = layer(S, KeyClass::Global, id);
+    let mut all = vec![vec![signature], vec![layer(Protection::AUTHENTICATED, KeyClass::Global, id)]];
+    for key in
+        [KeyClass::Global, KeyClass::Wrapped, KeyClass::OnePassDiffieHellman, KeyClass::StaticUnifiedModel]
+    {
+        let ciphering = layer(AE, key, id);
+        all.extend([vec![ciphering], vec![signature, ciphering], vec![ciphering, signature]]);
+    }
+    all
+}
+
+const fn whole(class_id: u16, logical_name: LogicalName, attribute_index: i8) -> ProtectedObject<'static> {
+    ProtectedObject { class_id, logical_name, attribute_index, data_index: 0, restriction: Restriction::None }
+}
+
+const TEXT: ProtectedObject<'static> = whole(1, LONG_TEXT, 2);
+const VALUE: ProtectedObject<'static> = whole(3, ENERGY, 2);
+const RESET: MethodDescriptor = MethodDescriptor::new(3, ENERGY, 1);
+/// Every kind of key, and the switch.
+const TAKEN: Accepted = ALL.union(Accepted::DATA_PROTECTION);
+const NOT_TAKEN: Accepted = ALL.difference(Accepted::DATA_PROTECTION);
+
+fn get(objects: &[ProtectedObject<'_>], layers: &[DataLayer]) -> Vec<u8> {
+    let mut buffer = [0; 1024];
+    encoded(&get_request(CLIENT_TITLE, SERVER_TITLE, objects, layers, &mut buffer).unwrap())
+}
+
+#[test]
+fn every_method_with_every_kind_of_layer() {
+    for policy in [Protection::empty(), AE] {
+        for layers in all_layers() {
+            let what = format!("{policy:?} {layers:?}");
+            let is_carried = !policy.is_empty();
+            let protection = layers.iter().fold(Protection::empty(), |all, layer| all | layer.protection);
+            let mut pair = Pair::new(TAKEN, policy, 0);
+            let values = (Data::OctetString(&[1, 2]),);
+            let parameter = pair.set(&[TEXT], &layers, &values);
+            assert_eq!(pair.call(2, &parameter).0, ActionResult::Success, "{what}");
+            assert_eq!(pair.read(1, LONG_TEXT), [9, 2, 1, 2], "{what}");
+            if policy.is_empty() {
+                assert_ne!(pair.call(2, &parameter).0, ActionResult::Success, "replayed: {what}");
+            }
+            // A signature alone is told by its transaction-id, which these tests do not change.
+            let (result, returned) = pair.call(1, &get(&[TEXT, VALUE], &layers));
+            assert_eq!(result, ActionResult::Success, "{what}");
+            let read = pair.open(protection, is_carried || protection == S, &returned);
+            assert_eq!(read, Ok(encoded(&(Data::OctetString(&[1, 2]), 5009u32))), "{what}");
+            if is_carried || protection != S {
+                let parameter = pair.method(RESET, &layers, &0i8);
+                assert_eq!(pair.call(3, &parameter), (ActionResult::Success, vec![]), "{what}");
+                assert_eq!(pair.read(3, ENERGY), encoded(&0u32), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn it_is_refused_unless_the_association_takes_it() {
+    let layers = &all_layers()[2];
+    let mut pair = Pair::new(NOT_TAKEN, AE, 0);
+    let parameter = pair.method(RESET, layers, &0i8);
+    assert_eq!(pair.call(3, &parameter).0, ActionResult::ReadWriteDenied);
+    assert_eq!(pair.call(1, &get(&[VALUE], layers)).0, ActionResult::ReadWriteDenied);
+    let parameter = pair.set(&[TEXT], layers, &(Data::OctetString(&[1]),));
+    assert_eq!(pair.call(2, &parameter).0, ActionResult::ReadWriteDenied);
+    assert_eq!((pair.read(3, ENERGY), pair.read(1, LONG_TEXT)), (encoded(&5009u32), vec![9, 0]));
+    // Keys and signatures are taken as for APDUs.
+    let mut pair = Pair::new(Accepted::default() | Accepted::DATA_PROTECTION, AE, 0);
+    for layers in all_layers() {
+        let parameter = pair.method(RESET, &layers, &0i8);
+        assert_eq!(pair.call(3, &parameter).0, ActionResult::ReadWriteDenied, "{layers:?}");
+        assert_eq!(pair.call(1, &get(&[VALUE], &layers)).0, ActionResult::ReadWriteDenied, "{layers:?}");
+    }
+    assert_eq!(pair.read(3, ENERGY), encoded(&5009u32));
+}
+
+/// What is reached this way needs the same rights as if it were asked for itself.
+#[test]
+fn it_is_no_way_past_the_rights_of_what_is_reached() {
+    for layers in all_layers() {
+        let mut pair = Pair::new(TAKEN, Protection::empty(), 0);
+        let encrypted = AccessRights::READ | AccessRights::WRITE | AccessRights::ENCRYPTED_REQUEST;
+        pair.link.meter.device.attribute_rights = vec![
+            (ENERGY, 2, AccessRights::READ),
+            (LONG_TEXT, 2, AccessRights::empty()),
+            (ENERGY, 3, encrypted),
+        ];
+        pair.link.meter.device.method_rights = vec![(ENERGY, 1, AccessRights::empty())];
+        assert_eq!(HIDDEN.octets(), &[0, 0, 96, 1, 9, 255]);
+        for (object, result) in [
+            (TEXT, ActionResult::ReadWriteDenied),
+            // The data are encrypted, the request is not.
+            (whole(3, ENERGY, 3), ActionResult::ReadWriteDenied),
+            (whole(1, HIDDEN, 2), ActionResult::ObjectUndefined),
+            (whole(30, OBJECT, 6), ActionResult::ReadWriteDenied),
+            (ProtectedObject { data_index: 1, ..VALUE }, ActionResult::OtherReason),
+            (
+                ProtectedObject { restriction: Restriction::ByEntry { from_entry: 1, to_entry: 1 }, ..VALUE },
+                ActionResult::OtherReason,
+            ),
+        ] {
+            assert_eq!(pair.call(1, &get(&[VALUE, object], &layers)), (result, vec![]), "{object:?}");
+        }
+        // Nothing is set where not all may be.
+        pair.link.meter.device.attribute_rights = vec![(ENERGY, 2, AccessRights::READ)];
+        let values = (Data::OctetString(&[1]), 1u32);
+        let parameter = pair.set(&[TEXT, VALUE], &layers, &values);
+        assert_eq!(pair.call(2, &parameter).0, ActionResult::ReadWriteDenied);
+        assert_eq!(pair.read(1, LONG_TEXT), [9, 0]);
+        let parameter = pair.method(RESET, &layers, &0i8);
+        assert_eq!(pair.call(3, &parameter).0, ActionResult::ReadWriteDenied);
+        let itself = MethodDescriptor::new(30, OBJECT, 3);
+        let parameter = pair.method(itself, &layers, &0i8);
+        assert_eq!(pair.call(3, &parameter).0, ActionResult::ReadWriteDenied);
+        assert_eq!(pair.read(3, ENERGY), encoded(&5009u32));
+        let events: Vec<_> = std::iter::from_fn(|| pair.link.session.poll_event()).collect();
+        assert!(!events.iter().any(|event| matches!(event, server::Event::AttributeWritten { .. })));
+    }
+}
+
+#[test]
+fn what_the_object_requires_is_asked_of_the_data() {
+    let id = TransactionId::new(&[9]).unwrap();
+    // Signed and encrypted requests, authenticated responses.
+    let required = (AccessRights::SIGNED_REQUEST
+        | AccessRights::ENCRYPTED_REQUEST
+        | AccessRights::AUTHENTICATED_RESPONSE)
+        .bits();
+    let (ciphered, signed) = (layer(AE, KeyClass::Global, id), layer(S, KeyClass::Global, id));
+    let mut pair = Pair::new(TAKEN, AE, required);
+    for (layers, is_enough) in [
+        (&[ciphered][..], false),
+        (&[signed], false),
+        (&[signed, ciphered], true),
+        (&[ciphered, signed], true),
+    ] {
+        let parameter = pair.set(&[TEXT], layers, &(Data::OctetString(&[layers.len() as u8]),));
+        assert_eq!(pair.call(2, &parameter).0 == ActionResult::Success, is_enough, "{layers:?}");
+        let parameter = pair.method(RESET, layers, &0i8);
+        assert_eq!(pair.call(3, &parameter).0 == ActionResult::Success, is_enough, "{layers:?}");
+    }
+    assert_eq!(pair.call(1, &get(&[VALUE], &[signed])).0, ActionResult::ReadWriteDenied);
+    assert_eq!(pair.call(1, &get(&[VALUE], &[ciphered])).0, ActionResult::Success);
+    // Parameters that say nothing, the same thing twice, or something else than the octets.
+    assert_eq!(pair.call(1, &get(&[VALUE], &[])).0, ActionResult::ReadWriteDenied);
+    assert_eq!(pair.call(1, &get(&[VALUE], &[ciphered, ciphered])).0, ActionResult::ReadWriteDenied);
+}
+
+/// Every octet of the protected octets counts.
+#[test]
+fn every_changed_octet_is_refused() {
+    let id = TransactionId::new(&[7; 2]).unwrap();
+    let layers = [layer(S, KeyClass::Global, id), layer(AE, KeyClass::Global, id)];
+    let mut pair = Pair::new(TAKEN, AE, 0);
+    let good = pair.set(&[TEXT], &layers, &(Data::OctetString(&[0xAA]),));
+    // Behind the list of objects: what says which object is not covered by this protection but by that of the APDU.
+    let start = good.iter().position(|&octet| octet == 0xDD).unwrap();
+    for at in start..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        if Data::from_octets(&bad).is_ok() {
+            assert_ne!(pair.call(2, &bad).0, ActionResult::Success, "octet {at}");
+        }
+        assert_eq!(pair.read(1, LONG_TEXT), [9, 0], "octet {at}");
+    }
+    assert_eq!(pair.call(2, &good).0, ActionResult::Success);
+    let (_, returned) = pair.call(1, &get(&[TEXT], &layers));
+    let start = returned.iter().position(|&octet| octet == 0xDD).unwrap();
+    for at in start..returned.len() {
+        let mut bad = returned.clone();
+        bad[at] ^= 1 << (at % 8);
+        if Data::from_octets(&bad).is_ok() {
+            assert!(pair.open(AE, true, &bad).is_err(), "octet {at}");
+        }
+    }
+    assert_eq!(pair.open(AE | S, true, &returned), Ok(encoded(&(Data::OctetString(&[0xAA]),))));
+}
