@@ -417,13 +417,22 @@ impl ConnectionOptions {
     /// # Errors
     /// Options that are missing, malformed or contradict each other.
     pub(crate) fn resolve(&self) -> Result<Target> {
+        self.with_kept_keys(true)
+    }
+
+    /// The same, for who finishes what is pending, or begins it.
+    pub(crate) fn resolve_to_change(&self) -> Result<Target> {
+        self.with_kept_keys(false)
+    }
+
+    fn with_kept_keys(&self, tells: bool) -> Result<Target> {
         let options = self.joined()?;
         let Some(path) = options.key_file_in_use()? else { return options.check() };
         let Some(kept) = meter_keys::read(&path)? else { return options.check() };
-        if kept.certificate.is_some() {
+        if tells && kept.certificate.is_some() {
             eprintln!("dlms: the renewal of a certificate is not finished: dlms keys certificate renew");
         }
-        if let Some(pending) = &kept.pending {
+        if let Some(pending) = kept.pending.as_ref().filter(|_| tells) {
             eprintln!("dlms: a change of the {} is not finished: dlms keys resume", pending.key.text());
         }
         let (ek, ak) = (Some(kept.ek.clone()), Some(kept.ak.clone()).filter(|ak| !ak.is_empty()));

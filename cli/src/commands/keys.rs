@@ -112,7 +112,7 @@ impl Change {
         let path = options.key_file()?.ok_or_else(|| {
             Failure::usage("the new keys need a place").hint("give --key-file PATH, or --meter NAME")
         })?;
-        let target = options.resolve()?;
+        let target = options.resolve_to_change()?;
         if matches!(target.counter, CounterSource::Value(_)) {
             return Err(Failure::usage("--invocation-counter would begin each association anew")
                 .hint("leave it out, or give --counter-from-meter"));
