@@ -15,6 +15,9 @@ use common::emulator::{Emulator, images};
 use common::{Directory, dlms, words};
 use cosem_objects::classes::{FlashRows, RowStorage};
 use dlms_axdr::{DateTime, Encoder};
+use dlms_security::{
+    CryptoProvider, Curve, NoRandom, PrivateKey, PublicKeyProvider, RustCrypto, SecretKey, SecuritySuite,
+};
 use dlms_tokio::iec62056_21::parity::with_even_parity;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use serde_json::Value;
@@ -146,6 +149,33 @@ fn what_was_confirmed_outlives_the_power() {
     }
 }
 
+/// A new encryption key under the master key is in force, and is still after a cut of the power.
+#[test]
+fn keys_are_changed() {
+    let Some(images) = images() else { return };
+    let (state, flash) = (Directory::new(), Directory::new());
+    let mut meter = Emulator::start(&images, &flash);
+    let provider = RustCrypto::new(NoRandom);
+    let suite = SecuritySuite::Suite0;
+    let master: [u8; 16] = std::array::from_fn(|n| 0xA0 + n as u8);
+    let kek = provider.wrap_key(suite, &SecretKey::new(suite, &master).unwrap()).unwrap();
+    let mut wrapped = [0; 24];
+    let new = SecretKey::new(suite, &[0x77; 16]).unwrap();
+    let wrapped = provider.wrap(&kek, &new, &mut wrapped).unwrap();
+    let wrapped: String = wrapped.iter().map(|octet| format!("{octet:02x}")).collect();
+    let keys = format!(r#"{{"array":[{{"structure":[{{"enum":0}},{{"octet-string":"{wrapped}"}}]}}]}}"#);
+    let management = options(meter.remote_port, GMAC);
+    dlms(&state, words("invoke", &management, &["64:0-0:43.0.0*255:2", &keys])).expect(0);
+    meter.cut();
+    meter = Emulator::start(&images, &flash);
+    let mut changed = options(meter.remote_port, GMAC);
+    let clock = ["8:0-0:1.0.0*255:2"];
+    assert_ne!(dlms(&state, words("read", &changed, &clock)).code, 0, "the old key is still taken");
+    let key = changed.iter().position(|option| option == "--ek").unwrap() + 1;
+    changed[key] = "77".repeat(16);
+    dlms(&state, words("read", &changed, &clock)).expect(0);
+}
+
 /// A year of quarters of an hour, as the meter itself would have written it.
 #[test]
 fn a_year_is_read_whole() {
@@ -187,6 +217,34 @@ fn the_optical_port_opens_with_mode_e() {
     drop(line);
     let reader = options(meter.optical_port, READER);
     dlms(&state, words("read", &reader, &["3:1-0:1.8.0*255:2"])).expect(0);
+}
+
+/// A new image is taken if its maker has signed it, and started when it is activated.
+#[test]
+fn a_new_image_is_started() {
+    let Some(images) = images() else { return };
+    let (state, flash) = (Directory::new(), Directory::new());
+    let mut meter = Emulator::start(&images, &flash);
+    let image = signed_image(&images.join("meter"), b"1.1.0");
+    let send = |meter: &Emulator, image: &[u8]| {
+        let file = state.file("image.bin");
+        std::fs::write(&file, image).unwrap();
+        let management = options(meter.remote_port, GMAC);
+        dlms(&state, words("image", &management, &["--json", file.to_str().unwrap()]))
+    };
+    // A short image with its checksum, and the signature of another one.
+    let mut forged = [&image[..0x800], &image[image.len() - 96..]].concat();
+    forged[4..8].copy_from_slice(&0x400u32.to_le_bytes());
+    let checksum = crc(&forged[0x400..0x800]);
+    forged[8..12].copy_from_slice(&checksum.to_le_bytes());
+    assert_ne!(send(&meter, &forged).code, 0);
+    let sent = send(&meter, &image).expect(0).json();
+    assert_eq!(sent["status"], "activation-successful");
+    meter.wait_for("meter 1.1.0 is ready");
+    meter.cut();
+    meter = Emulator::start(&images, &flash);
+    let reader = options(meter.remote_port, READER);
+    assert_eq!(value(&state, &reader, "1:1-0:0.2.0*255:2")["octet-string"], "312e312e30");
 }
 
 #[test]
@@ -266,4 +324,38 @@ impl NorFlash for Chip {
         self.0[offset as usize..][..octets.len()].copy_from_slice(octets);
         Ok(())
     }
+}
+
+/// The program of an ELF file as an image of the firmware: header, program, signature.
+fn signed_image(elf: &Path, version: &[u8]) -> Vec<u8> {
+    const RUNS_AT: usize = 0x4400;
+    let elf = std::fs::read(elf).unwrap();
+    let word = |at: usize| u32::from_le_bytes(elf[at..at + 4].try_into().unwrap()) as usize;
+    let half = |at: usize| usize::from(u16::from_le_bytes(elf[at..at + 2].try_into().unwrap()));
+    let mut program = Vec::new();
+    for header in (0..half(44)).map(|number| word(28) + number * half(42)) {
+        let [kind, offset, _, at, size] = [0, 1, 2, 3, 4].map(|field| word(header + 4 * field));
+        if kind == 1 && size > 0 {
+            let at = at - RUNS_AT;
+            program.resize(program.len().max(at + size), 0);
+            program[at..at + size].copy_from_slice(&elf[offset..offset + size]);
+        }
+    }
+    let mut image = vec![0; 0x400];
+    image[..4].copy_from_slice(b"DLMF");
+    image[4..8].copy_from_slice(&(program.len() as u32).to_le_bytes());
+    image[8..12].copy_from_slice(&crc(&program).to_le_bytes());
+    image[12..12 + version.len()].copy_from_slice(version);
+    image.extend_from_slice(&program);
+    let provider = RustCrypto::new(NoRandom);
+    let maker = PrivateKey::new(Curve::P384, &[0x4D; 48]).unwrap();
+    let digest = provider.sha256(&[&image]).unwrap();
+    image.extend_from_slice(provider.sign(&maker, &[&digest]).unwrap().octets());
+    image
+}
+
+/// CRC-32 as in IEEE 802.3.
+fn crc(octets: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+    !octets.iter().fold(u32::MAX, |crc, octet| (0..8).fold(crc ^ u32::from(*octet), |crc, _| step(crc)))
 }

@@ -37,7 +37,8 @@ impl Emulator {
         let line = |port: u16| format!("tcp:127.0.0.1:{port},server,nowait,nodelay");
         let mut process = Command::new("qemu-system-arm")
             .args(["-M", "mps2-an385", "-display", "none", "-monitor", "none", "-kernel"])
-            .arg(images.join("meter"))
+            .arg(images.join("boot"))
+            .args(["-device", &format!("loader,file={}", images.join("meter").display())])
             .args(["-semihosting-config", "enable=on,target=native"])
             .args(["-serial", &line(optical_port), "-serial", &line(remote_port)])
             .current_dir(directory.path())

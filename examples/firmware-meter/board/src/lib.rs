@@ -4,6 +4,7 @@
 //! time, random numbers, a file for the data flash.
 #![no_std]
 
+pub mod bank;
 mod flash;
 mod host;
 mod registers;

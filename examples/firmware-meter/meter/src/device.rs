@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use dlms::obis::LogicalName;
 use dlms::objects::classes::{
-    AssociationLn, Clock, Data, DemandRegister, DisconnectControl, ProfileGeneric, Register, SapAssignment,
-    SapEntry, SecuritySetup,
+    AssociationLn, Clock, Data, DemandRegister, DisconnectControl, ImageTransfer, ProfileGeneric, Register,
+    SapAssignment, SapEntry, SecuritySetup,
 };
 use dlms::objects::{
     AccessRights, AssociationId, CaptureObjectDefinition, Effect, Effects, LogicalDevice, OctetString,
@@ -16,6 +16,7 @@ use dlms::server::AssociationConfig;
 use crate::associations::{self, MANAGEMENT, MANAGEMENT_2, PUBLIC, READER};
 use crate::events::EventCode;
 use crate::hardware::{Rtc, Switch};
+use crate::image::{self, Banks, MAP};
 use crate::keys;
 use crate::storage::{Rows, Setting, Storage};
 
@@ -56,6 +57,7 @@ pub struct Device {
     setup_ecdsa: SecuritySetup,
     counter_gmac: Data<u32>,
     counter_ecdsa: Data<u32>,
+    image: ImageTransfer<Banks, MAP>,
     saps: SapAssignment<1>,
     public: AssociationLn<1>,
     reader: AssociationLn<1>,
@@ -68,7 +70,7 @@ pub struct Device {
 }
 
 /// The place of the object of the first association.
-const FIRST_ASSOCIATION: usize = 23;
+const FIRST_ASSOCIATION: usize = 24;
 
 impl LogicalDevice for Device {
     dlms::objects::objects!(
@@ -94,6 +96,7 @@ impl LogicalDevice for Device {
         setup_ecdsa,
         counter_gmac,
         counter_ecdsa,
+        image,
         saps,
         public,
         reader,
@@ -135,6 +138,10 @@ impl Device {
         let kept = storage.setting::<4>(Setting::Import as u8).map_err(|_| "no registers")?;
         let imported = kept.and_then(|octets| octets.into_array().ok()).map_or(0, u32::from_le_bytes);
         let value = |class_id, name| CaptureObjectDefinition::new(class_id, name, 2);
+        let (banks, transfer) = storage.banks();
+        let mut image_transfer =
+            ImageTransfer::new(LogicalName::new(0, 0, 44, 0, 0, 255), banks, image::BLOCK);
+        image_transfer.restore(transfer);
         let mut saps = SapAssignment::new(LogicalName::new(0, 0, 41, 0, 0, 255));
         let _ = saps.connect(SapEntry { sap: 1, logical_device_name: text(NAME) });
         let association = |id: AssociationId| associations::object(id, &configs[usize::from(id.0)]);
@@ -145,7 +152,7 @@ impl Device {
             clock: Clock::new(CLOCK, rtc, -60).with_european_summer_time(),
             logical_device_name: Data::new(LogicalName::new(0, 0, 42, 0, 0, 255), text(NAME)),
             serial_number: Data::new(LogicalName::new(0, 0, 96, 1, 0, 255), 1),
-            firmware: Data::new(LogicalName::new(1, 0, 0, 2, 0, 255), text(b"1.0.0")),
+            firmware: Data::new(LogicalName::new(1, 0, 0, 2, 0, 255), text(image::version())),
             import: energy(1, 0, imported),
             import_1: energy(1, 1, imported),
             import_2: energy(1, 2, 0),
@@ -178,6 +185,7 @@ impl Device {
             setup_ecdsa: setup(keys::ECDSA as u8),
             counter_gmac: counter(keys::GMAC as u8),
             counter_ecdsa: counter(keys::ECDSA as u8),
+            image: image_transfer,
             saps,
             public: association(PUBLIC),
             reader: association(READER),
@@ -197,6 +205,11 @@ impl Device {
         if self.load_profile.revision() != before {
             let _ = self.storage.store(Setting::Import as u8, &self.import.value.to_le_bytes());
         }
+    }
+
+    /// The version of the firmware.
+    pub fn version(&self) -> &str {
+        core::str::from_utf8(&self.firmware.value).unwrap_or("?")
     }
 
     /// Shows the invocation counters.

@@ -9,6 +9,7 @@ use dlms::server::Event;
 pub enum EventCode {
     PowerUp = 2,
     ClockAdjusted = 4,
+    FirmwareActivated = 18,
     AssociationRefused = 46,
     SecurityViolation = 49,
     Disconnected = 60,
@@ -24,6 +25,7 @@ impl EventCode {
             Event::Effect(Effect::ClockAdjusted { .. }) => Self::ClockAdjusted,
             Event::Effect(Effect::OutputChanged { connected: false, .. }) => Self::Disconnected,
             Event::Effect(Effect::OutputChanged { connected: true, .. }) => Self::Connected,
+            Event::Effect(Effect::ImageActivated { .. }) => Self::FirmwareActivated,
             _ => return None,
         })
     }

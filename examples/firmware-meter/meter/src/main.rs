@@ -9,6 +9,7 @@ mod associations;
 mod device;
 mod events;
 mod hardware;
+mod image;
 mod keys;
 mod optical;
 mod port;
@@ -41,6 +42,9 @@ static REMOTE: StaticCell<Port> = StaticCell::new();
 /// How often time passes for the objects.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long after its activation a new image is started: the client has said good-bye by then.
+const RESTART: Duration = Duration::from_secs(2);
+
 #[entry]
 fn main() -> ! {
     let Err(fault) = run();
@@ -58,7 +62,7 @@ fn run() -> Result<Infallible, &'static str> {
     let keys = make_keys(storage)?;
     let device = make_device(associations, storage)?;
     let ports = make_ports()?;
-    board::log(format_args!("meter {} is ready", env!("CARGO_PKG_VERSION")));
+    board::log(format_args!("meter {} is ready", device.version()));
     serve(Meter { timer, storage, associations, keys, device, ports })
 }
 
@@ -107,6 +111,7 @@ struct Meter {
 fn serve(mut meter: Meter) -> ! {
     let mut scratch = [0; 128];
     let mut next_tick = Duration::ZERO;
+    let mut restart = None;
     meter.device.log(EventCode::PowerUp, &mut scratch);
     loop {
         let now = meter.timer.now();
@@ -140,6 +145,12 @@ fn serve(mut meter: Meter) -> ! {
         }
         for event in happened {
             meter.device.log(event, &mut scratch);
+            if event == EventCode::FirmwareActivated {
+                restart = Some(now + RESTART);
+            }
+        }
+        if restart.is_some_and(|restart| now >= restart) {
+            cortex_m::peripheral::SCB::sys_reset();
         }
         if is_quiet {
             meter.timer.sleep();

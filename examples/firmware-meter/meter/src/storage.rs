@@ -5,13 +5,14 @@
 //! | 0 | 8 KiB | invocation counters |
 //! | 2000 | 16 KiB | settings and keys |
 //! | 6000 | 40 KiB | event log |
+//! | 2_0000 | 640 KiB | two banks for images of the firmware |
 //! | 10_0000 | 2 MiB | load profile |
 
 use core::cell::RefCell;
 use core::ops::Range;
 
 use board::Flash;
-use cosem_objects::classes::{FlashRows, StorageError as RowError};
+use cosem_objects::classes::{FlashRows, ImageTransferState, StorageError as RowError};
 use dlms::drivers::block_on;
 use dlms::security::{
     CounterId, CounterStore, FlashCounters, KeyFingerprint, KeyStore, SetupChange, StorageError, SystemTitle,
@@ -20,6 +21,7 @@ use embedded_storage::nor_flash::ReadNorFlash;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 
+use crate::image::{Banks, MAP};
 use crate::keys::SetupKeys;
 
 const COUNTERS: u32 = 0;
@@ -69,6 +71,11 @@ impl Storage {
         };
         let settings = MapStorage::new(flash, MapConfig::new(SETTINGS), Cache::new_uncached());
         Ok(Self { counters: RefCell::new(counters), settings: RefCell::new(settings), flash })
+    }
+
+    /// The banks for images, and the transfer as it stands.
+    pub fn banks(&self) -> (Banks, ImageTransferState<MAP>) {
+        Banks::open(self.flash)
     }
 
     pub fn load_profile(&self, capacity: u32) -> Result<Rows, RowError> {
