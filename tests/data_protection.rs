@@ -21,6 +21,7 @@ use dlms::{
 use dlms_axdr::{Data, Encode, Encoder};
 use dlms_obis::LogicalName;
 use dlms_security::{AuthenticationMechanism, CounterId, Curve, KnownPeer, Protection, SecuritySuite};
+use proptest::prelude::*;
 
 const SUITE: SecuritySuite = SecuritySuite::Suite1;
 const OBJECT: LogicalName = LogicalName::new(0, 0, 43, 2, 0, 255);
@@ -341,4 +342,38 @@ fn every_changed_octet_is_refused() {
         }
     }
     assert_eq!(pair.open(AE | S, true, &returned), Ok(encoded(&(Data::OctetString(&[0xAA]),))));
+}
+
+proptest! {
+    /// Whatever the parameter: nothing panics, and without the keys nothing is set or invoked.
+    #[test]
+    fn damaged_parameters(
+        method in 1..=3i8,
+        kind in 0..14usize,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let layers = &all_layers()[kind];
+        let mut pair = Pair::new(TAKEN, AE, 0);
+        let good = match method {
+            1 => get(&[TEXT, VALUE], layers),
+            2 => pair.set(&[TEXT], layers, &(Data::OctetString(&[0xAA]),)),
+            _ => pair.method(RESET, layers, &0i8),
+        };
+        let mut bad = good.clone();
+        for (at, octet) in changes {
+            let at = at.index(bad.len());
+            bad[at] = octet;
+        }
+        if let Some(cut) = cut {
+            bad.truncate(cut.index(bad.len()));
+        }
+        if Data::from_octets(&bad).is_ok() {
+            let (result, _) = pair.call(method, &bad);
+            let is_changed = pair.read(1, LONG_TEXT) != [9, 0] || pair.read(3, ENERGY) != encoded(&5009u32);
+            prop_assert!(!is_changed || result == ActionResult::Success);
+            // What the protected octets hold is what was put there, whatever it is set to.
+            prop_assert!(pair.read(1, LONG_TEXT) == [9, 0] || pair.read(1, LONG_TEXT) == [9, 1, 0xAA]);
+        }
+    }
 }

@@ -193,7 +193,8 @@ impl Invocation<'_> {
         }
         value.copy_within(octets.len()..octets.len() + length, 0);
         let protected = call.protect(host, &layers, value, 0..length);
-        self.checked(protected)
+        // It was invoked: that is not denied any more.
+        self.checked(protected).map_err(|_| ActionResult::OtherReason)
     }
 
     /// Tells the application why protected data were refused; the client learns no more than that they were.
