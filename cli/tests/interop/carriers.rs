@@ -139,11 +139,14 @@ fn general_ciphering_and_signing_of_our_client() {
     }
 }
 
-/// What the client driver does with our server: the object list in blocks, SET, ACTION, GET with a list, a profile.
+/// What the client driver does with our server: the object list in blocks, SET, ACTION, GET with a list, a profile, and
+/// ACCESS, which has no service-specific form.
 fn reads_ours(meter: &Running, framing: &str, one: &Value, ic: u32, more: &[&str]) -> Value {
     let mut command = gurux_client(meter, framing, one);
     command.args(["--ic", &ic.to_string(), "--max-info", "512"]).args(more);
-    command.args(["--ops", "objects,set,action,list,profile-entry"]);
+    let operations = "objects,set,action,list,profile-entry";
+    let access = if more.contains(&"--general-ciphering") { ",access" } else { "" };
+    command.args(["--ops", &format!("{operations}{access}")]);
     passed(&format!("{} over {framing}: {more:?}", one["name"]), run_json(&mut command))
 }
 
