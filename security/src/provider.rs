@@ -23,7 +23,7 @@ bitflags! {
 /// What an authentication tag covers besides the text, one piece after the other: the additional data of AES-GCM.
 ///
 /// The authentication key is among it, so a secure element that keeps that one puts these octets in a row itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct AdditionalData<'d> {
     /// The security control octet.
     pub control: &'d [u8],
