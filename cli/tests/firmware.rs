@@ -176,6 +176,56 @@ fn keys_are_changed() {
     dlms(&state, words("read", &changed, &clock)).expect(0);
 }
 
+/// Power is cut at random while the relay is switched, rows are captured and nonces are used up: nothing that was confirmed
+/// is lost, and the meter is there again each time. `DLMS_POWER_CUTS` says how often.
+#[test]
+fn power_is_cut_at_random() {
+    let Some(images) = images() else { return };
+    let (state, flash) = (Directory::new(), Directory::new());
+    let mut seed = u64::from(std::process::id());
+    let mut counter = 0;
+    let mut rows = 0;
+    let mut supply = (true, true);
+    let cuts = std::env::var("DLMS_POWER_CUTS").map_or(8, |cuts| cuts.parse().unwrap());
+    for _ in 0..cuts {
+        let meter = Emulator::start(&images, &flash);
+        let management = options(meter.remote_port, GMAC);
+        let number = |options: &[String], attribute: &str| {
+            value(&state, options, attribute)["double-long-unsigned"].as_u64().unwrap()
+        };
+        let is_connected = value(&state, &management, &format!("{RELAY}:2"))["boolean"].as_bool().unwrap();
+        assert!(is_connected == supply.0 || is_connected == supply.1, "the relay has forgotten its place");
+        let now = number(&management, &format!("7:{PROFILE}:7"));
+        assert!(now >= rows, "{now} of {rows} rows");
+        let heard = number(&options(meter.remote_port, &[]), "1:0-0:43.1.0*255:2");
+        assert!(heard >= counter, "a counter went back");
+        (rows, counter, supply) = (now, heard, (is_connected, is_connected));
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let delay = Duration::from_micros(seed >> 33 & 0x3_FFFF);
+        let cut = std::thread::spawn(move || {
+            std::thread::sleep(delay);
+            meter.cut();
+        });
+        // What is under way when the power goes may have been done or not.
+        for turn in 0.. {
+            let (method, wanted) = if supply.0 { (1, false) } else { (2, true) };
+            supply.1 = wanted;
+            let switch = [format!("{RELAY}:{method}")];
+            if dlms(&state, words("invoke", &management, &[&switch[0], "--retries", "0"])).code != 0 {
+                break;
+            }
+            supply.0 = wanted;
+            let capture = format!("7:{PROFILE}:2");
+            if dlms(&state, words("invoke", &management, &[&capture, "--retries", "0"])).code != 0 {
+                break;
+            }
+            rows += 1;
+            assert!(turn < 1000, "the power stays");
+        }
+        cut.join().unwrap();
+    }
+}
+
 /// A year of quarters of an hour, as the meter itself would have written it.
 #[test]
 fn a_year_is_read_whole() {
