@@ -49,12 +49,15 @@ impl AgreementParties {
 /// # Errors
 /// [`Error::Rotation`], or the trouble with the meter that ended it: what is pending then can be resumed. Errors of
 /// `connect` that are not the meter's or the link's end it at once.
-pub async fn rotate_key<P: CryptoProvider + PublicKeyProvider>(
+pub async fn rotate_key<
+    P: CryptoProvider + PublicKeyProvider,
+    F: Future<Output = Result<Client<P>, Error>>,
+>(
     provider: &P,
     store: &mut (impl RotationStore + Send),
     parties: Option<&AgreementParties>,
     rotation: &mut KeyRotation,
-    mut connect: impl AsyncFnMut(Access, Option<SetupKeys>) -> Result<Client<P>, Error>,
+    mut connect: impl FnMut(Access, Option<SetupKeys>) -> F,
 ) -> Result<(), Error> {
     let mut line = Line::default();
     let mut buffer = [0; STEP_BUFFER];
@@ -85,13 +88,17 @@ pub async fn rotate_key<P: CryptoProvider + PublicKeyProvider>(
 ///
 /// # Errors
 /// As [`rotate_key`]; what `issue` answers.
-pub async fn renew_certificate<P: CryptoProvider>(
+pub async fn renew_certificate<
+    P: CryptoProvider,
+    F: Future<Output = Result<Client<P>, Error>>,
+    I: Future<Output = Result<Vec<u8>, Error>>,
+>(
     provider: &(dyn PublicKeyProvider + Sync),
     store: &mut (impl RenewalStore + Send),
     authorities: &(dyn Authorities + Sync),
     renewal: &mut CertificateRenewal,
-    mut connect: impl AsyncFnMut(Access, Option<PublicKey>) -> Result<Client<P>, Error>,
-    mut issue: impl AsyncFnMut(&[u8]) -> Result<Vec<u8>, Error>,
+    mut connect: impl FnMut(Access, Option<PublicKey>) -> F,
+    mut issue: impl FnMut(Vec<u8>) -> I,
 ) -> Result<(), Error> {
     let mut line = Line::default();
     let mut buffer = [0; STEP_BUFFER];
@@ -100,7 +107,7 @@ pub async fn renew_certificate<P: CryptoProvider>(
         let reply = match renewal.next(&mut buffer)? {
             Step::Done => return line.close().await,
             Step::Issue(request) => {
-                let der = issue(request).await?;
+                let der = issue(request.to_vec()).await?;
                 let mut env = RenewalEnvironment { provider, store: &mut *store, authorities };
                 renewal.issued(&mut env, &der)?;
                 continue;
@@ -122,9 +129,9 @@ pub async fn renew_certificate<P: CryptoProvider>(
 ///
 /// # Errors
 /// As [`rotate_key`]; to resume is to begin anew.
-pub async fn raise_policy<P: CryptoProvider>(
+pub async fn raise_policy<P: CryptoProvider, F: Future<Output = Result<Client<P>, Error>>>(
     raise: &mut PolicyRaise,
-    mut connect: impl AsyncFnMut() -> Result<Client<P>, Error>,
+    mut connect: impl FnMut() -> F,
 ) -> Result<(), Error> {
     let mut line = Line::default();
     let mut buffer = [0; STEP_BUFFER];

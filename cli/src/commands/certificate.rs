@@ -1,11 +1,13 @@
 //! `dlms keys certificate renew`: the meter makes a key pair, the authority certifies it, and the meter is seen to use it.
 
+use std::cell::RefCell;
+
 use dlms::client::rotation::{
     Access, CertificateRenewal, PendingCertificate, RenewalEnvironment, RenewalStore, StoredDer,
 };
 use dlms_security::certificate::{Authority, Certificate};
 use dlms_security::{KeyUsage, PublicKey, SecurityError, StorageError};
-use dlms_tokio::{Client, Error, Provider, renew_certificate};
+use dlms_tokio::{Client, Error, renew_certificate};
 use serde::Serialize;
 
 use super::keys::Change;
@@ -50,10 +52,9 @@ pub(crate) async fn renew(args: &CertificateRenewArgs, json: bool) -> Result<()>
         .map_err(|error| session::failure(&error.into()))?
     };
     let usage = renewal.usage();
-    let mut failed = None;
-    let mut refused = None;
-    let target = change.target.clone();
-    let connect = async |_: Access, key: Option<PublicKey>| -> Result<Client<Provider>, Error> {
+    let failed = &RefCell::new(None);
+    let target = &change.target.clone();
+    let connect = move |_: Access, key: Option<PublicKey>| async move {
         let signatures = target.signatures.clone().map(|pair| match (usage, key) {
             (KeyUsage::DigitalSignature, Some(peer)) => KeyPair { peer, ..pair },
             _ => pair,
@@ -61,22 +62,22 @@ pub(crate) async fn renew(args: &CertificateRenewArgs, json: bool) -> Result<()>
         let target = Target { signatures, retries: 0, ..target.clone() };
         let options = session::options(&target).await.map_err(|failure| {
             let error = Error::Options(failure.to_string());
-            failed = Some(failure);
+            failed.replace(Some(failure));
             error
         })?;
         Client::connect_with(dlms_tokio::provider_on(target.library)?, options).await
     };
-    let issue = async |request: &[u8]| -> Result<Vec<u8>, Error> {
-        pki::issue_to(&args.authority, request, server, usage, args.days).map_err(|failure| {
+    let issue = move |request: Vec<u8>| async move {
+        pki::issue_to(&args.authority, &request, server, usage, args.days).map_err(|failure| {
             let error = Error::Options(failure.to_string());
-            refused = Some(failure);
+            failed.replace(Some(failure));
             error
         })
     };
     let done =
         renew_certificate(&provider, &mut change.file, &authorities, &mut renewal, connect, issue).await;
     if let Err(error) = done {
-        let failure = failed.or(refused).unwrap_or_else(|| session::failure(&error));
+        let failure = failed.take().unwrap_or_else(|| session::failure(&error));
         return Err(match &change.file.kept.certificate {
             Some(_) => failure.hint("run dlms keys certificate renew again: it goes on"),
             None => failure,

@@ -3,6 +3,8 @@
 //! The keys of a meter that were changed stand in its key file, which every command takes them from. A new key is in the
 //! file before it is sent; after a crash, a time-out, a cut link, `dlms keys resume` finds out which key the meter has.
 
+use std::cell::RefCell;
+
 use dlms::client::rotation::{Access, KeyRotation, NewRotation, PolicyRaise, RotationEnvironment, SetupKeys};
 use dlms_obis::LogicalName;
 use dlms_security::{KeyUsage, Protection, SecretKey};
@@ -166,8 +168,8 @@ impl Change {
     async fn drive(&mut self, rotation: KeyRotation, wrapping_master: bool) -> Result<()> {
         let mut rotation = if wrapping_master { rotation.with_master_key_for_wrapping() } else { rotation };
         let Self { target, keys, file, parties, provider, .. } = &mut *self;
-        let mut failed = None;
-        let connect = async |_: Access, with: Option<SetupKeys>| -> Result<Client<Provider>, Error> {
+        let (target, keys, failed) = (&*target, &*keys, &RefCell::new(None));
+        let connect = move |_: Access, with: Option<SetupKeys>| async move {
             let unusable = || Error::Options("no keys to open an association with".to_owned());
             let with = with.ok_or_else(unusable)?;
             let keys = Keys { encryption: with.unicast, authentication: with.authentication, ..keys.clone() };
@@ -175,14 +177,14 @@ impl Change {
             let target = Target { keys: Some(keys), retries: 0, ..target.clone() };
             let options = session::options(&target).await.map_err(|failure| {
                 let error = Error::Options(failure.to_string());
-                failed = Some(failure);
+                failed.replace(Some(failure));
                 error
             })?;
             let provider = dlms_tokio::provider_on(target.library)?;
             Client::connect_with(provider, options).await
         };
         let done = rotate_key(provider, file, parties.as_ref(), &mut rotation, connect).await;
-        match (done, failed) {
+        match (done, failed.take()) {
             (Ok(()), _) => Ok(()),
             (Err(_), Some(failure)) => Err(failure),
             (Err(error), None) => Err(self.explained(&error)),
@@ -231,18 +233,18 @@ async fn activate(args: &KeysActivateArgs, json: bool) -> Result<()> {
         Some(setup) => setup,
         None => setup_of(&target).await?,
     };
-    let mut failed = None;
-    let connect = async || -> Result<Client<Provider>, Error> {
+    let (target, failed) = (&target, &RefCell::new(None));
+    let connect = move || async move {
         let target = Target { retries: 0, ..target.clone() };
         let options = session::options(&target).await.map_err(|failure| {
             let error = Error::Options(failure.to_string());
-            failed = Some(failure);
+            failed.replace(Some(failure));
             error
         })?;
         Client::connect_with(dlms_tokio::provider_on(target.library)?, options).await
     };
     let done = raise_policy(&mut PolicyRaise::new(setup, args.policy), connect).await;
-    done.map_err(|error| failed.unwrap_or_else(|| session::failure(&error)))?;
+    done.map_err(|error| failed.take().unwrap_or_else(|| session::failure(&error)))?;
     if json {
         return output::json(&Activated { setup: setup.to_string(), security_policy: args.policy });
     }
