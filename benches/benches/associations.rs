@@ -18,8 +18,8 @@ use dlms_benches::measure::Times;
 use dlms_benches::meter::{CLIENT_TITLE, SERVER_TITLE};
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, Backend, CounterId, CryptoLibrary, Curve, Forgetful,
-    KeyUsage, KnownPeer, PrivateKey, Protection, PublicKey, PublicKeyProvider, SecretKey, SecurityError,
-    SecuritySuite, SystemTitle,
+    KeyUsage, KnownPeer, PrivateKey, Protection, PublicKeyProvider, SecretKey, SecurityError, SecuritySuite,
+    SystemTitle,
 };
 
 type Provider = Backend<fn(&mut [u8]) -> Result<(), SecurityError>>;
@@ -301,7 +301,7 @@ mod aws_lc {
                     Curve::P384 => (&ECDSA_P384_SHA384_FIXED_SIGNING, &ECDSA_P384_SHA384_FIXED),
                 };
                 let own = private_key(curve, CLIENT_TITLE);
-                let public: PublicKey = dlms_security::AwsLc.public_key(&own).unwrap();
+                let public = dlms_security::AwsLc.public_key(&own).unwrap();
                 let public = [&[4], public.octets()].concat();
                 let signer =
                     EcdsaKeyPair::from_private_key_and_public_key(signing, own.expose(), &public).unwrap();

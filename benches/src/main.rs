@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         ["exchanges"] => print(&exchanges::table(None)?),
         ["growth"] => print(&growth::table(None)?),
         ["footprint"] => print(&footprint::table()?),
-        ["process"] => print(&year::table(None, Some(&crates::dlms()?))?),
+        ["process"] => print(&year::table(&std::env::current_exe()?, None, Some(&crates::dlms()?))?),
         ["meter"] => year::meter(),
         ["year", address] => year::client(address),
         ["echo", address, script] => year::echo(address, script),
@@ -31,12 +31,14 @@ fn print(table: &impl std::fmt::Display) -> Result<()> {
 }
 
 fn performance(file: &Path) -> Result<()> {
+    // Asked now: building the benches may replace this program.
+    let this = std::env::current_exe()?;
     // What may fail to build comes first.
     let dlms = crates::dlms()?;
     let footprint = footprint::table()?;
     let mut tables = crates::tables()?;
     tables.push(exchanges::table(None)?);
-    tables.push(year::table(None, Some(&dlms))?);
+    tables.push(year::table(&this, None, Some(&dlms))?);
     tables.push(growth::table(None)?);
     tables.push(footprint);
     let kept = std::fs::read_to_string(file).unwrap_or_default();

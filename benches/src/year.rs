@@ -242,17 +242,16 @@ fn command(dlms: &Path, address: SocketAddr, csv: &Path, state: &Path) -> Comman
     command
 }
 
-/// Measures the rows; `dlms` is the command, if it is to be measured too.
+/// Measures the rows; `this` is the path of this program, `dlms` the command, if it is to be measured too.
 ///
 /// # Errors
 /// Rows are missing.
-pub fn table(rounds: Option<usize>, dlms: Option<&Path>) -> Result<Table> {
+pub fn table(this: &Path, rounds: Option<usize>, dlms: Option<&Path>) -> Result<Table> {
     let rounds = rounds.unwrap_or(ROUNDS);
     let server = Server::start(ROWS)?;
     let address = server.address.to_string();
-    let this = std::env::current_exe()?;
     let ours = || {
-        let mut command = Command::new(&this);
+        let mut command = Command::new(this);
         command.args(["year", &address]);
         command
     };
@@ -267,7 +266,7 @@ pub fn table(rounds: Option<usize>, dlms: Option<&Path>) -> Result<Table> {
     let text = written(&script)?;
     let echo_address = start_echo(script)?.to_string();
     let floor = || {
-        let mut command = Command::new(&this);
+        let mut command = Command::new(this);
         command.args(["echo", &echo_address, &text]);
         command
     };
