@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::connection::{ConnectionOptions, ListenOptions};
+use crate::connection::ConnectionOptions;
+use crate::listening::ListenOptions;
 use crate::parse::reference::Reference;
 use crate::parse::time::Moment;
 use dlms_obis::LogicalName;

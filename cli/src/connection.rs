@@ -6,10 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use dlms::KeyClass;
 use dlms_meters::Credentials;
-use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CryptoLibrary, PrivateKey, Protection, PublicKey, Secret,
-    SecretKey, SecuritySuite, SystemTitle,
-};
+use dlms_security::{AuthenticationMechanism, CryptoLibrary, Protection, Secret, SystemTitle};
 use serde::Deserialize;
 
 use crate::args::Framing;
@@ -18,6 +15,7 @@ use crate::key_files;
 use crate::meter_keys;
 use crate::parse::address::Address;
 use crate::parse::hex;
+use crate::target::{CLIENT_TITLE, CounterSource, KeyPair, Keys, Target, key};
 
 /// The options of every command that talks to a meter, as they were written. The profile file has the same names.
 ///
@@ -199,57 +197,6 @@ impl CarrierName {
     }
 }
 
-/// The keys of a listener, as they were written.
-#[derive(Args, Clone, Default)]
-pub(crate) struct ListenOptions {
-    /// Security suite: 0, 1 or 2
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
-    suite: u8,
-    /// The least protection of a notification [default: auth-enc with --ek, else none]
-    #[arg(long, value_enum)]
-    security: Option<Security>,
-    /// Block cipher key, hexadecimal
-    #[arg(long, value_name = "HEX", env = "DLMS_EK", hide_env_values = true)]
-    ek: Option<String>,
-    /// Authentication key, hexadecimal
-    #[arg(long, value_name = "HEX", env = "DLMS_AK", hide_env_values = true)]
-    ak: Option<String>,
-    /// System title of the sender, where a notification does not carry it
-    #[arg(long, value_name = "HEX")]
-    system_title: Option<String>,
-    /// Cryptographic library: rustcrypto, or aws-lc where it is built in [default: rustcrypto]
-    #[arg(long, value_name = "NAME", env = "DLMS_CRYPTO")]
-    crypto: Option<String>,
-}
-
-/// The keys of a listener, and what it demands.
-pub(crate) struct ListenKeys {
-    pub(crate) keys: Option<Keys>,
-    pub(crate) protection: Protection,
-    pub(crate) system_title: Option<SystemTitle>,
-    pub(crate) library: CryptoLibrary,
-}
-
-impl ListenOptions {
-    /// What the options come to.
-    pub(crate) fn resolve(&self) -> Result<ListenKeys> {
-        let keys = match &self.ek {
-            Some(encryption) => Some(Keys::new(Some(self.suite), encryption, self.ak.as_deref())?),
-            None => None,
-        };
-        let protection = match (self.security, &keys) {
-            (Some(security), _) => security.protection(),
-            (None, Some(_)) => Security::AuthEnc.protection(),
-            (None, None) => Protection::empty(),
-        };
-        if keys.is_none() && !protection.is_empty() {
-            return Err(Failure::usage("--security needs --ek"));
-        }
-        let system_title = title(self.system_title.as_deref(), "--system-title")?;
-        Ok(ListenKeys { keys, protection, system_title, library: library(self.crypto.as_deref())? })
-    }
-}
-
 /// The library that `--crypto` names.
 pub(crate) fn library(name: Option<&str>) -> Result<CryptoLibrary> {
     let Some(name) = name else { return Ok(CryptoLibrary::default()) };
@@ -274,34 +221,6 @@ impl Security {
     }
 }
 
-impl Keys {
-    /// The keys of a suite, for a client with the usual title.
-    fn new(suite: Option<u8>, encryption: &str, authentication: Option<&str>) -> Result<Self> {
-        let suite = match suite.unwrap_or(0) {
-            0 => SecuritySuite::Suite0,
-            1 => SecuritySuite::Suite1,
-            _ => SecuritySuite::Suite2,
-        };
-        let authentication = match authentication {
-            Some(digits) => AuthenticationKey::for_suite(suite, &octets(digits, "--ak")?)
-                .map_err(|_| key_length(suite, "--ak"))?,
-            None => AuthenticationKey::unused(),
-        };
-        Ok(Self {
-            suite,
-            client_title: SystemTitle::from_octets(CLIENT_TITLE),
-            encryption: key(suite, encryption, "--ek")?,
-            authentication,
-            dedicated: None,
-            master: None,
-        })
-    }
-}
-
-fn key(suite: SecuritySuite, digits: &str, option: &str) -> Result<SecretKey> {
-    SecretKey::new(suite, &octets(digits, option)?).map_err(|_| key_length(suite, option))
-}
-
 /// A key pair and the public key of the meter, each with its option, all on the curve of the suite.
 fn key_pair(
     subject: &str,
@@ -322,94 +241,6 @@ fn key_pair(
     }
     Ok(KeyPair { own, peer })
 }
-
-fn key_length(suite: SecuritySuite, option: &str) -> Failure {
-    Failure::usage(format!("{option} has {} octets in suite {}", suite.key_len(), suite.id()))
-}
-
-/// Where the invocation counter comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CounterSource {
-    /// The state directory, by key and title.
-    Kept,
-    File(PathBuf),
-    Value(u32),
-    /// This process: for keys that nobody else uses.
-    Memory,
-    /// An object that the public client reads, or the highest of all invocation counters that it sees.
-    Meter(Option<dlms_obis::LogicalName>),
-}
-
-/// The keys of a ciphered association.
-#[derive(Clone)]
-pub(crate) struct Keys {
-    pub(crate) suite: SecuritySuite,
-    pub(crate) client_title: SystemTitle,
-    pub(crate) encryption: SecretKey,
-    pub(crate) authentication: AuthenticationKey,
-    pub(crate) dedicated: Option<SecretKey>,
-    pub(crate) master: Option<SecretKey>,
-}
-
-/// Our private key for one use, and the meter's public key for the same.
-#[derive(Clone)]
-pub(crate) struct KeyPair {
-    pub(crate) own: PrivateKey,
-    pub(crate) peer: PublicKey,
-}
-
-/// A meter, how to reach it, and as whom.
-#[derive(Clone)]
-pub(crate) struct Target {
-    pub(crate) address: Address,
-    pub(crate) framing: Framing,
-    pub(crate) client: u16,
-    pub(crate) server: u16,
-    pub(crate) physical: Option<u16>,
-    pub(crate) address_size: Option<u8>,
-    pub(crate) mechanism: AuthenticationMechanism,
-    pub(crate) secret: Secret,
-    pub(crate) protection: Protection,
-    pub(crate) keys: Option<Keys>,
-    pub(crate) signatures: Option<KeyPair>,
-    pub(crate) agreement: Option<KeyPair>,
-    pub(crate) carrier: CarrierName,
-    pub(crate) signs: bool,
-    pub(crate) client_title: Option<SystemTitle>,
-    pub(crate) server_title: Option<SystemTitle>,
-    pub(crate) counter: CounterSource,
-    pub(crate) max_pdu: Option<u16>,
-    pub(crate) library: CryptoLibrary,
-    pub(crate) timeout: Duration,
-    pub(crate) retries: u8,
-    /// Whether the service ACCESS is proposed, to read with.
-    pub(crate) proposes_access: bool,
-    pub(crate) trace: bool,
-}
-
-impl Target {
-    /// The same meter for the public client.
-    pub(crate) fn public(&self) -> Self {
-        Self {
-            client: 16,
-            mechanism: AuthenticationMechanism::None,
-            secret: Secret::empty(),
-            protection: Protection::empty(),
-            keys: None,
-            signatures: None,
-            agreement: None,
-            carrier: CarrierName::default(),
-            signs: false,
-            client_title: None,
-            server_title: None,
-            counter: CounterSource::Kept,
-            ..self.clone()
-        }
-    }
-}
-
-/// The system title of a client that was given none. Its manufacturer's letters are nobody's.
-const CLIENT_TITLE: [u8; 8] = *b"DLM\0\0\0\0\x01";
 
 impl ConnectionOptions {
     /// What the options come to.

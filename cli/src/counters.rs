@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use dlms_security::{CounterId, CryptoProvider as _};
 use dlms_tokio::FileCounterStore;
 
-use crate::connection::Keys;
 use crate::failure::{Exit, Failure, Result};
 use crate::parse::hex;
 use crate::places;
+use crate::target::Keys;
 
 /// The one counter of a file.
 pub(crate) const COUNTER: CounterId = CounterId(0);

@@ -7,6 +7,7 @@ mod connection;
 mod counters;
 mod failure;
 mod key_files;
+mod listening;
 mod meter_keys;
 mod output;
 mod parse;
@@ -14,6 +15,7 @@ mod places;
 mod profile;
 mod session;
 mod simulated;
+mod target;
 mod trace;
 
 use std::process::ExitCode;

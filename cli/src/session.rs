@@ -21,10 +21,11 @@ use dlms_tokio::{
 };
 
 use crate::args::Framing;
-use crate::connection::{CarrierName, CounterSource, Keys, Target};
+use crate::connection::CarrierName;
 use crate::counters;
 use crate::failure::{Exit, Failure, Result};
 use crate::parse::address::Address;
+use crate::target::{CounterSource, Keys, Target};
 use crate::trace;
 
 /// The physical device in an HDLC address of two or four octets, unless told otherwise.

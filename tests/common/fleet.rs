@@ -471,6 +471,20 @@ enum Reply {
     Lost,
 }
 
+impl Reply {
+    /// The same for a rotation.
+    fn answer(&self) -> Answer<'_> {
+        match self {
+            Self::Associated => Answer::Associated,
+            Self::NotAssociated => Answer::NotAssociated,
+            Self::Returned(None) => Answer::Returned(None),
+            Self::Returned(Some(value)) => Answer::Returned(Some(Data::from_octets(value).unwrap())),
+            Self::Denied(result) => Answer::Denied(*result),
+            Self::Lost => Answer::Lost,
+        }
+    }
+}
+
 struct Open {
     client: Client<Recorder, Vec<u8>>,
     security: SecurityContext<Recorder>,
@@ -752,15 +766,7 @@ impl World {
                 Step::Associate(access) => self.associate(OWN, &rotation.keys(access).unwrap(), server)?,
                 step => self.perform(&step)?,
             };
-            let answer = match &reply {
-                Reply::Associated => Answer::Associated,
-                Reply::NotAssociated => Answer::NotAssociated,
-                Reply::Returned(None) => Answer::Returned(None),
-                Reply::Returned(Some(value)) => Answer::Returned(Some(Data::from_octets(value).unwrap())),
-                Reply::Denied(result) => Answer::Denied(*result),
-                Reply::Lost => Answer::Lost,
-            };
-            rotation.answer(env!(), answer)?;
+            rotation.answer(env!(), reply.answer())?;
         }
     }
 
@@ -932,15 +938,7 @@ impl World {
                 }
                 step => self.perform(&step)?,
             };
-            let answer = match &reply {
-                Reply::Associated => Answer::Associated,
-                Reply::NotAssociated => Answer::NotAssociated,
-                Reply::Returned(None) => Answer::Returned(None),
-                Reply::Returned(Some(value)) => Answer::Returned(Some(Data::from_octets(value).unwrap())),
-                Reply::Denied(result) => Answer::Denied(*result),
-                Reply::Lost => Answer::Lost,
-            };
-            renewal.answer(env!(), answer)?;
+            renewal.answer(env!(), reply.answer())?;
         }
     }
 
@@ -1001,15 +999,7 @@ impl World {
                     Ok(reply) => reply,
                     Err(end) => break end,
                 };
-                let answer = match &reply {
-                    Reply::Associated => Answer::Associated,
-                    Reply::NotAssociated => Answer::NotAssociated,
-                    Reply::Returned(None) => Answer::Returned(None),
-                    Reply::Returned(Some(value)) => Answer::Returned(Some(Data::from_octets(value).unwrap())),
-                    Reply::Denied(result) => Answer::Denied(*result),
-                    Reply::Lost => Answer::Lost,
-                };
-                raise.answer(answer)?;
+                raise.answer(reply.answer())?;
             };
             assert_eq!(ended, End::Killed);
         }

@@ -13,13 +13,13 @@ use serde::Serialize;
 use super::keys::Change;
 use super::pki;
 use crate::args::CertificateRenewArgs;
-use crate::connection::{KeyPair, Target};
 use crate::failure::{Failure, Result};
 use crate::key_files;
 use crate::meter_keys::{KeptCertificate, KeyFile};
 use crate::output;
 use crate::parse::hex;
 use crate::session;
+use crate::target::{KeyPair, Target};
 
 /// What was renewed.
 #[derive(Serialize)]

@@ -15,13 +15,13 @@ use serde::Serialize;
 
 use super::profile::clock;
 use crate::args::{Activate, ImageArgs};
-use crate::connection::Target;
 use crate::failure::{Exit, Failure, Result};
 use crate::output::{self, progress};
 use crate::parse::hex;
 use crate::parse::time::{End, Moment};
 use crate::places;
 use crate::session::{Session, failure, refused};
+use crate::target::Target;
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -17,13 +17,14 @@ use crate::args::{
     ByName, CertificateCommand, KeyName, KeysActivateArgs, KeysCommand, KeysResumeArgs, KeysRotateArgs,
     KeysStatusArgs,
 };
-use crate::connection::{CarrierName, ConnectionOptions, CounterSource, Keys, Target};
+use crate::connection::{CarrierName, ConnectionOptions};
 use crate::failure::{Failure, Result};
 use crate::key_files;
 use crate::meter_keys::{self, Kept, KeyFile};
 use crate::output;
 use crate::parse::hex;
 use crate::session::{self, Session};
+use crate::target::{CounterSource, Keys, Target};
 
 pub(crate) async fn run(command: &KeysCommand, json: bool) -> Result<()> {
     match command {

@@ -18,12 +18,13 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
 use crate::args::{ListenArgs, ListenFraming};
-use crate::connection::{Keys, ListenKeys};
 use crate::failure::{Exit, Failure, Result};
+use crate::listening::ListenKeys;
 use crate::output::{self, tree::Node};
 use crate::parse::address::Address;
 use crate::parse::hex;
 use crate::profile::time_text;
+use crate::target::Keys;
 
 /// How many meters are remembered.
 const METERS: usize = 4096;

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use crate::args::ReadArgs;
 use crate::classes;
-use crate::connection::Target;
 use crate::failure::{Exit, Failure, Result};
 use crate::output::{self, tree};
 use crate::parse::hex;
 use crate::session::{Access, Session, slug};
+use crate::target::Target;
 
 /// One attribute as programs get it.
 #[derive(Serialize)]
