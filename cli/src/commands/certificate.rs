@@ -7,10 +7,10 @@ use dlms::client::rotation::{
 };
 use dlms_security::certificate::{Authority, Certificate};
 use dlms_security::{KeyUsage, PublicKey, SecurityError, StorageError};
-use dlms_tokio::{Client, Error, renew_certificate};
+use dlms_tokio::renew_certificate;
 use serde::Serialize;
 
-use super::keys::Change;
+use super::keys::{Change, connect_once, kept};
 use super::pki;
 use crate::args::CertificateRenewArgs;
 use crate::failure::{Failure, Result};
@@ -59,20 +59,11 @@ pub(crate) async fn renew(args: &CertificateRenewArgs, json: bool) -> Result<()>
             (KeyUsage::DigitalSignature, Some(peer)) => KeyPair { peer, ..pair },
             _ => pair,
         });
-        let target = Target { signatures, retries: 0, ..target.clone() };
-        let options = session::options(&target).await.map_err(|failure| {
-            let error = Error::Options(failure.to_string());
-            failed.replace(Some(failure));
-            error
-        })?;
-        Client::connect_with(dlms_tokio::provider_on(target.library)?, options).await
+        connect_once(Target { signatures, ..target.clone() }, failed).await
     };
     let issue = move |request: Vec<u8>| async move {
-        pki::issue_to(&args.authority, &request, server, usage, args.days).map_err(|failure| {
-            let error = Error::Options(failure.to_string());
-            failed.replace(Some(failure));
-            error
-        })
+        pki::issue_to(&args.authority, &request, server, usage, args.days)
+            .map_err(|failure| kept(failure, failed))
     };
     let done =
         renew_certificate(&provider, &mut change.file, &authorities, &mut renewal, connect, issue).await;

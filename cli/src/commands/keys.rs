@@ -36,6 +36,24 @@ pub(crate) async fn run(command: &KeysCommand, json: bool) -> Result<()> {
     }
 }
 
+/// Opens an association with keys that may be wrong, and are therefore tried once. A failure that is no error of a
+/// connection is kept in `failed`.
+pub(super) async fn connect_once(
+    target: Target,
+    failed: &RefCell<Option<Failure>>,
+) -> std::result::Result<Client, Error> {
+    let target = Target { retries: 0, ..target };
+    let options = session::options(&target).await.map_err(|failure| kept(failure, failed))?;
+    Client::connect_with(dlms_tokio::provider_on(target.library)?, options).await
+}
+
+/// The error that stands for a failure which is kept.
+pub(super) fn kept(failure: Failure, failed: &RefCell<Option<Failure>>) -> Error {
+    let error = Error::Options(failure.to_string());
+    failed.replace(Some(failure));
+    error
+}
+
 /// What became of the keys.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -174,15 +192,7 @@ impl Change {
             let unusable = || Error::Options("no keys to open an association with".to_owned());
             let with = with.ok_or_else(unusable)?;
             let keys = Keys { encryption: with.unicast, authentication: with.authentication, ..keys.clone() };
-            // Keys that may be wrong are tried once.
-            let target = Target { keys: Some(keys), retries: 0, ..target.clone() };
-            let options = session::options(&target).await.map_err(|failure| {
-                let error = Error::Options(failure.to_string());
-                failed.replace(Some(failure));
-                error
-            })?;
-            let provider = dlms_tokio::provider_on(target.library)?;
-            Client::connect_with(provider, options).await
+            connect_once(Target { keys: Some(keys), ..target.clone() }, failed).await
         };
         let done = rotate_key(provider, file, parties.as_ref(), &mut rotation, connect).await;
         match (done, failed.take()) {
@@ -235,15 +245,7 @@ async fn activate(args: &KeysActivateArgs, json: bool) -> Result<()> {
         None => setup_of(&target).await?,
     };
     let (target, failed) = (&target, &RefCell::new(None));
-    let connect = move || async move {
-        let target = Target { retries: 0, ..target.clone() };
-        let options = session::options(&target).await.map_err(|failure| {
-            let error = Error::Options(failure.to_string());
-            failed.replace(Some(failure));
-            error
-        })?;
-        Client::connect_with(dlms_tokio::provider_on(target.library)?, options).await
-    };
+    let connect = move || connect_once(target.clone(), failed);
     let done = raise_policy(&mut PolicyRaise::new(setup, args.policy), connect).await;
     done.map_err(|error| failed.take().unwrap_or_else(|| session::failure(&error)))?;
     if json {
