@@ -47,7 +47,8 @@ pub trait LogicalDevice {
     }
 }
 
-/// The objects of a [`LogicalDevice`] that is a plain struct: writes its `object_count`, `object` and `object_mut`.
+/// The objects of a [`LogicalDevice`] that is a plain struct: writes its `object_count`, `object` and `object_mut`. What
+/// is there in some builds only has its `#[cfg]` here too.
 ///
 /// ```
 /// use cosem_objects::classes::{Clock, Register, SoftwareClock};
@@ -80,15 +81,16 @@ pub trait LogicalDevice {
 /// ```
 #[macro_export]
 macro_rules! objects {
-    ($($object:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $object:ident),* $(,)?) => {
         fn object_count(&self) -> usize {
-            const NAMES: &[&str] = &[$(stringify!($object)),*];
+            const NAMES: &[&str] = &[$($(#[$attribute])* stringify!($object)),*];
             NAMES.len()
         }
 
         fn object(&self, index: usize) -> Option<&dyn $crate::Object> {
             let mut left = index;
             $(
+                $(#[$attribute])*
                 match left.checked_sub(1) {
                     None => return Some(&self.$object),
                     Some(fewer) => left = fewer,
@@ -101,6 +103,7 @@ macro_rules! objects {
         fn object_mut(&mut self, index: usize) -> Option<&mut dyn $crate::Object> {
             let mut left = index;
             $(
+                $(#[$attribute])*
                 match left.checked_sub(1) {
                     None => return Some(&mut self.$object),
                     Some(fewer) => left = fewer,

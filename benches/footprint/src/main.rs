@@ -1,69 +1,67 @@
-//! The least meter that is one, to weigh what it takes in flash on a Cortex-M4.
+//! A meter that hosts what its features say on one HDLC link, to weigh what that takes in flash and RAM.
 //!
-//! Twenty objects, two associations, one HDLC link: GET, SET and ACTION with lists, blocks and selective access; LLS,
-//! and with the feature `suite0` HLS-GMAC with ciphering. The hardware is three registers somewhere. There is no start-up
-//! code and no vector table: what is weighed is the protocol.
+//! Without features: twenty objects, two associations, LLS; GET, SET and ACTION with lists, blocks and selective access.
+//! `suite0` is the minimal meter, `full` has everything. There is as much start-up code as the emulator needs.
 #![no_std]
 #![no_main]
 
-mod hardware;
+mod associations;
+mod board;
+#[cfg(feature = "flash")]
+mod flash;
+mod keys;
 mod meter;
 #[cfg(not(feature = "suite0"))]
 mod no_cipher;
 mod runtime;
-#[cfg(feature = "sizes")]
+#[cfg(feature = "sign-on")]
+mod sign_on;
 mod sizes;
 
+use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use cosem_objects::behaviour;
-use dlms::server::{HdlcServer, Host};
+use dlms::server::HdlcServer;
 use dlms_hdlc::{SecondaryConfig, ServerAddress};
-use meter::{Meter, Provider};
-use static_cell::StaticCell;
+use keys::Provider;
+use meter::Meter;
 
 /// The longest APDU, and room for its protection.
-const BUFFER: usize = 320;
+const BUFFER: usize = associations::LONGEST_APDU as usize + 64;
+const FRAME: usize = 160;
+const SCRATCH: usize = 128;
 
 type Server = HdlcServer<Provider, [u8; BUFFER], 1>;
 
-static METER: StaticCell<Meter> = StaticCell::new();
-static SERVER: StaticCell<Server> = StaticCell::new();
+static mut METER: MaybeUninit<Meter> = MaybeUninit::uninit();
+static mut SERVER: MaybeUninit<Server> = MaybeUninit::uninit();
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    #[cfg(feature = "sizes")]
-    sizes::keep();
-    let meter = METER.init_with(Meter::new);
-    let server = SERVER.init_with(|| {
-        Server::new(SecondaryConfig::new(meter::unwrap(ServerAddress::one(1))), || [0; BUFFER])
-    });
-    let mut scratch = [0; 64];
+    // SAFETY: the only references to them; this function is called once.
+    let (meter, server) = unsafe { (&mut *(&raw mut METER), &mut *(&raw mut SERVER)) };
+    let config = SecondaryConfig::new(unwrap(ServerAddress::one(1)));
+    serve(meter.write(Meter::new()), server.write(Server::new(config, || [0; BUFFER])))
+}
+
+#[inline(never)]
+fn serve(meter: &mut Meter, server: &mut Server) -> ! {
+    #[cfg(feature = "sign-on")]
+    let mut opening = sign_on::Opening::new();
+    let mut scratch = [0; SCRATCH];
+    let mut frame = [0; FRAME];
     loop {
-        let now = Duration::from_millis(hardware::milliseconds().into());
-        let received = [hardware::receive()];
-        let mut input = &received[..];
-        loop {
-            let mut host = Host {
-                device: &mut meter.device,
-                system_title: meter::TITLE,
-                associations: &mut meter.associations,
-                security: &mut meter.security,
-                provider: &meter.provider,
-                counters: &mut meter.counters,
-                key_rings: &mut [],
-                public_keys: None,
-                certificates: None,
-                key_management: None,
-                manufacturer: None,
-                scratch: &mut scratch,
-            };
-            if !server.handle_input(now, &mut input, &mut host) {
-                break;
-            }
-            let mut frame = [0; 160];
+        let now = Duration::from_millis(board::milliseconds().into());
+        let received = board::receive();
+        let mut input = received.as_slice();
+        #[cfg(feature = "sign-on")]
+        {
+            input = opening.take(now, input);
+        }
+        while server.handle_input(now, &mut input, &mut meter.host(&mut scratch)) {
             while let Some(length) = server.poll_transmit(now, &mut frame) {
-                frame.iter().take(length).for_each(|&octet| hardware::send(octet));
+                frame.iter().take(length).for_each(|&octet| board::send(octet));
             }
         }
         if server.poll_timeout().is_some_and(|deadline| deadline <= now) {
@@ -71,6 +69,14 @@ extern "C" fn _start() -> ! {
         }
         while server.poll_event().is_some() {}
         behaviour::tick(&mut meter.device, now, &mut scratch, &mut |_| {});
+    }
+}
+
+/// What cannot fail here.
+fn unwrap<T, E>(result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(_) => loop {},
     }
 }
 

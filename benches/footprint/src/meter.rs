@@ -1,28 +1,28 @@
-//! The meter: its objects, its associations, its keys.
+//! The meter: its objects, and who may access them.
 
+#[cfg(feature = "classes")]
+use cosem_objects::ActionItem;
 use cosem_objects::classes::{
-    ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Clock,
-    ControlMode, Data, DisconnectControl, ProfileGeneric, Register, Relay, RowRing, SapAssignment, SapEntry,
-    ScriptTable, SoftwareClock, XdlmsContextInfo,
+    AssociationLn, Clock, ControlMode, Data, DisconnectControl, ProfileGeneric, Register, Relay,
+    SapAssignment, SapEntry, ScriptTable, SoftwareClock,
+};
+#[cfg(feature = "classes")]
+use cosem_objects::classes::{
+    CommunicationPortProtection, DataProtection, DemandRegister, ExtendedRegister, FunctionControl,
+    LockoutRule, PortProtectionMode, ScheduleType, SingleActionSchedule,
 };
 use cosem_objects::{
     AccessRights, ActionResult, AssociationId, CaptureObjectDefinition, LogicalDevice, OctetString,
     ScalerUnit, Unit, Value,
 };
-use dlms::SecurityContext;
-use dlms::server::AssociationConfig;
+use dlms::server::{AssociationConfig, Host};
 use dlms_obis::LogicalName;
-use dlms_security::{
-    AuthenticationMechanism, CounterId, CounterStore, Protection, Secret, StorageError, SystemTitle,
-};
 
-use crate::hardware;
+use crate::associations::{self, COUNT};
+use crate::keys::{Keys, Provider, TITLE};
+use crate::{board, unwrap};
 
-pub const TITLE: SystemTitle = SystemTitle::from_octets(*b"ABC\0\0\0\0\x01");
-
-const NAME: &[u8] = b"ABC0000000000001";
-const PUBLIC: u16 = 16;
-const READER: u16 = 1;
+const NAME: &[u8] = b"GUR0000000000001";
 
 /// Script 1 opens the relay, script 2 closes it.
 static SCRIPTS: [u8; 54] = [
@@ -33,19 +33,14 @@ static SCRIPTS: [u8; 54] = [
     0x0F, 2, 0x0F, 0,
 ];
 
-#[cfg(not(feature = "suite0"))]
-pub type Provider = crate::no_cipher::NoCipher;
-#[cfg(feature = "suite0")]
-pub type Provider = dlms_security::SuiteZero<fn(&mut [u8]) -> Result<(), dlms_security::SecurityError>>;
-
 pub struct Meter {
     pub device: Device,
-    pub associations: [AssociationConfig; 2],
-    pub security: [SecurityContext<Provider>; KEYS],
-    pub provider: Provider,
-    pub counters: Counters,
+    associations: [AssociationConfig; COUNT],
+    keys: Keys,
+    counters: Counters,
 }
 
+/// Twenty objects, and those of features.
 pub struct Device {
     clock: Clock<SoftwareClock>,
     logical_device_name: Data<OctetString<16>>,
@@ -53,6 +48,7 @@ pub struct Device {
     firmware: Data<OctetString<16>>,
     import: Register<u32>,
     import_1: Register<u32>,
+    #[cfg(not(feature = "suite0"))]
     import_2: Register<u32>,
     export: Register<u32>,
     reactive_import: Register<u32>,
@@ -61,42 +57,161 @@ pub struct Device {
     voltage: Register<u16>,
     current: Register<u16>,
     frequency: Register<u16>,
-    profile: ProfileGeneric<RowRing<32, 96>, 4>,
+    profile: ProfileGeneric<Rows, 4>,
     relay: DisconnectControl<Switch>,
     scripts: ScriptTable<&'static [u8]>,
     saps: SapAssignment<1>,
+    #[cfg(feature = "keys")]
+    setup_gmac: cosem_objects::classes::SecuritySetup,
+    #[cfg(all(feature = "keys", feature = "suite2"))]
+    setup_ecdsa: cosem_objects::classes::SecuritySetup,
+    #[cfg(feature = "image")]
+    image: cosem_objects::classes::ImageTransfer<Image, IMAGE_MAP>,
+    #[cfg(feature = "classes")]
+    demand: DemandRegister<u32, u8, 1>,
+    #[cfg(feature = "classes")]
+    maximum: ExtendedRegister<u32, u8>,
+    #[cfg(feature = "classes")]
+    schedule: SingleActionSchedule<4>,
+    #[cfg(feature = "classes")]
+    functions: FunctionControl<2, 4>,
+    #[cfg(feature = "classes")]
+    port_protection: CommunicationPortProtection,
+    #[cfg(feature = "classes")]
+    data_protection: DataProtection<64>,
     public: AssociationLn<1>,
     reader: AssociationLn<1>,
+    #[cfg(feature = "suite2")]
+    management_2: AssociationLn<1>,
+    #[cfg(feature = "suite0")]
+    management: AssociationLn<1>,
 }
 
 pub struct Switch;
 
 impl Relay for Switch {
     fn switch(&mut self, connected: bool) -> Result<(), ActionResult> {
-        hardware::relay(connected);
+        board::relay(connected);
         Ok(())
     }
 }
 
+#[cfg(feature = "flash-profile")]
+pub type Rows = cosem_objects::classes::FlashRows<crate::flash::Flash, 44>;
+#[cfg(not(feature = "flash-profile"))]
+pub type Rows = cosem_objects::classes::RowRing<32, 96>;
+
+/// A year of quarters of an hour, or a day.
+const ROWS: u32 = if cfg!(feature = "flash-profile") { 35_040 } else { 96 };
+
+#[cfg(feature = "flash-profile")]
+fn rows() -> Rows {
+    use crate::flash::{Flash, ROWS_LENGTH};
+
+    unwrap(Rows::open(Flash, crate::flash::ROWS, ROWS_LENGTH, ROWS))
+}
+#[cfg(not(feature = "flash-profile"))]
+const fn rows() -> Rows {
+    Rows::new()
+}
+
+#[cfg(feature = "flash-counters")]
+pub type Counters = dlms_security::FlashCounters<crate::flash::Flash, 24>;
+
+#[cfg(feature = "flash-counters")]
+fn counters() -> Counters {
+    use crate::flash::{COUNTERS, COUNTERS_AREA, Flash};
+
+    match Counters::open(Flash, COUNTERS, COUNTERS_AREA) {
+        Ok(counters) => counters,
+        Err(_) => unwrap(Counters::format(Flash, COUNTERS, COUNTERS_AREA)),
+    }
+}
+
+/// Somewhere else.
+#[cfg(not(feature = "flash-counters"))]
 pub struct Counters;
 
-impl CounterStore for Counters {
-    fn reserve(&mut self, _: CounterId, ceiling: u32) -> Result<(), StorageError> {
-        hardware::store(ceiling);
-        Ok(())
-    }
+#[cfg(not(feature = "flash-counters"))]
+const fn counters() -> Counters {
+    Counters
+}
 
-    fn ceiling(&mut self, _: CounterId) -> Result<u32, StorageError> {
-        Ok(0)
-    }
+#[cfg(not(feature = "flash-counters"))]
+mod elsewhere {
+    use dlms_security::{CounterId, CounterStore, StorageError, SystemTitle};
 
-    fn floor(&mut self, _: CounterId, _: SystemTitle) -> Result<u32, StorageError> {
-        Ok(0)
-    }
+    use super::{Counters, board};
 
-    fn reserve_floor(&mut self, _: CounterId, _: SystemTitle, floor: u32) -> Result<(), StorageError> {
-        hardware::store(floor);
-        Ok(())
+    impl CounterStore for Counters {
+        fn reserve(&mut self, _: CounterId, ceiling: u32) -> Result<(), StorageError> {
+            board::store(ceiling);
+            Ok(())
+        }
+
+        fn ceiling(&mut self, _: CounterId) -> Result<u32, StorageError> {
+            Ok(0)
+        }
+
+        fn floor(&mut self, _: CounterId, _: SystemTitle) -> Result<u32, StorageError> {
+            Ok(0)
+        }
+
+        fn reserve_floor(&mut self, _: CounterId, _: SystemTitle, floor: u32) -> Result<(), StorageError> {
+            board::store(floor);
+            Ok(())
+        }
+    }
+}
+
+#[cfg(feature = "image")]
+const IMAGE_BLOCK: u32 = 128;
+#[cfg(feature = "image")]
+const IMAGE_MAP: usize = (crate::flash::LONGEST_IMAGE / IMAGE_BLOCK / 8) as usize;
+
+#[cfg(feature = "image")]
+pub struct Image {
+    size: u32,
+}
+
+#[cfg(feature = "image")]
+mod image {
+    use cosem_objects::ActionResult;
+    use cosem_objects::classes::{ImageInfo, ImageStorage, Progress};
+    use embedded_storage::nor_flash::NorFlash;
+
+    use super::{IMAGE_BLOCK, Image};
+    use crate::flash::{Flash, IMAGE, LONGEST_IMAGE};
+
+    /// Whether an image is good is for its maker to say: here, any is.
+    impl ImageStorage for Image {
+        fn begin(&mut self, _: &[u8], size: u32) -> Result<(), ActionResult> {
+            self.size = size;
+            if size > LONGEST_IMAGE {
+                return Err(ActionResult::OtherReason);
+            }
+            Flash.erase(IMAGE, IMAGE + LONGEST_IMAGE).map_err(|_| ActionResult::HardwareFault)
+        }
+
+        fn write(&mut self, offset: u32, octets: &[u8]) -> Result<(), ActionResult> {
+            let mut block = [0xFF; IMAGE_BLOCK as usize];
+            block.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
+            let padded = block.get(..octets.len().next_multiple_of(4)).ok_or(ActionResult::OtherReason)?;
+            Flash.write(IMAGE + offset, padded).map_err(|_| ActionResult::HardwareFault)
+        }
+
+        fn verify(&mut self, _: u32) -> Progress {
+            Progress::Done
+        }
+
+        fn activate(&mut self) -> Progress {
+            Progress::Done
+        }
+
+        fn image_to_activate(&self, index: usize) -> Option<ImageInfo<'_>> {
+            let info = ImageInfo { size: self.size, identification: b"image", signature: &[] };
+            (index == 0).then_some(info)
+        }
     }
 }
 
@@ -104,6 +219,7 @@ const CLOCK: LogicalName = LogicalName::new(0, 0, 1, 0, 0, 255);
 const IMPORT: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
 const EXPORT: LogicalName = LogicalName::new(1, 0, 2, 8, 0, 255);
 const POWER: LogicalName = LogicalName::new(1, 0, 16, 7, 0, 255);
+const SCRIPT_TABLE: LogicalName = LogicalName::new(0, 0, 10, 0, 106, 255);
 
 impl LogicalDevice for Device {
     cosem_objects::objects!(
@@ -113,6 +229,7 @@ impl LogicalDevice for Device {
         firmware,
         import,
         import_1,
+        #[cfg(not(feature = "suite0"))]
         import_2,
         export,
         reactive_import,
@@ -125,8 +242,30 @@ impl LogicalDevice for Device {
         relay,
         scripts,
         saps,
+        #[cfg(feature = "keys")]
+        setup_gmac,
+        #[cfg(all(feature = "keys", feature = "suite2"))]
+        setup_ecdsa,
+        #[cfg(feature = "image")]
+        image,
+        #[cfg(feature = "classes")]
+        demand,
+        #[cfg(feature = "classes")]
+        maximum,
+        #[cfg(feature = "classes")]
+        schedule,
+        #[cfg(feature = "classes")]
+        functions,
+        #[cfg(feature = "classes")]
+        port_protection,
+        #[cfg(feature = "classes")]
+        data_protection,
         public,
         reader,
+        #[cfg(feature = "suite2")]
+        management_2,
+        #[cfg(feature = "suite0")]
+        management,
     );
 
     fn attribute_access(&self, association: AssociationId, _: usize, attribute: i8) -> AccessRights {
@@ -145,35 +284,57 @@ impl LogicalDevice for Device {
     }
 
     fn association_object(&self, association: AssociationId) -> Option<usize> {
-        Some(18 + usize::from(association.0))
+        Some(self.object_count() - COUNT + usize::from(association.0))
     }
 }
 
 impl Meter {
     #[inline(never)]
     pub fn new() -> Self {
-        let provider = provider();
-        let security = keys(&provider);
-        Self {
-            device: Device::new(),
-            associations: [
-                association(PUBLIC, AuthenticationMechanism::None, false),
-                association(READER, MECHANISM, cfg!(feature = "suite0")),
-            ],
-            security,
-            provider,
-            counters: Counters,
+        let associations = associations::configs();
+        Self { device: Device::new(&associations), associations, keys: Keys::new(), counters: counters() }
+    }
+
+    pub fn host<'m>(&'m mut self, scratch: &'m mut [u8]) -> Host<'m, Provider> {
+        Host {
+            device: &mut self.device,
+            system_title: TITLE,
+            associations: &mut self.associations,
+            security: &mut self.keys.security,
+            provider: &self.keys.provider,
+            counters: &mut self.counters,
+            #[cfg(feature = "keys")]
+            key_rings: &mut self.keys.key_rings,
+            #[cfg(not(feature = "keys"))]
+            key_rings: &mut [],
+            #[cfg(feature = "suite2")]
+            public_keys: Some(dlms::PublicKeys {
+                provider: &self.keys.provider,
+                own: &mut self.keys.key_pairs,
+                peers: &self.keys.clients,
+            }),
+            #[cfg(not(feature = "suite2"))]
+            public_keys: None,
+            certificates: None,
+            #[cfg(feature = "keys")]
+            key_management: Some(&mut self.keys.manager),
+            #[cfg(not(feature = "keys"))]
+            key_management: None,
+            manufacturer: None,
+            scratch,
         }
     }
 }
 
 impl Device {
-    fn new() -> Self {
+    #[inline(never)]
+    fn new(associations: &[AssociationConfig; COUNT]) -> Self {
         let energy = |c, e| register(c, 8, e, 0u32, Unit::ActiveEnergyWattHour);
         let columns = [(8, CLOCK), (3, IMPORT), (3, EXPORT), (3, POWER)]
             .map(|(class_id, name)| CaptureObjectDefinition::new(class_id, name, 2));
         let mut saps = SapAssignment::new(LogicalName::new(0, 0, 41, 0, 0, 255));
         let _ = saps.connect(SapEntry { sap: 1, logical_device_name: text(NAME) });
+        let association = |place: usize| associations::object(place as u8, &associations[place]);
         Self {
             clock: Clock::new(CLOCK, SoftwareClock::new(), -60),
             logical_device_name: Data::new(LogicalName::new(0, 0, 42, 0, 0, 255), text(NAME)),
@@ -181,6 +342,7 @@ impl Device {
             firmware: Data::new(LogicalName::new(1, 0, 0, 2, 0, 255), text(b"1.0")),
             import: energy(1, 0),
             import_1: energy(1, 1),
+            #[cfg(not(feature = "suite0"))]
             import_2: energy(1, 2),
             export: energy(2, 0),
             reactive_import: energy(3, 0),
@@ -191,119 +353,80 @@ impl Device {
             frequency: register(14, 7, 0, 0, Unit::FrequencyHertz),
             profile: unwrap(ProfileGeneric::new(
                 LogicalName::new(1, 0, 99, 1, 0, 255),
-                RowRing::new(),
+                rows(),
                 &columns,
                 900,
-                96,
+                ROWS,
             )),
             relay: DisconnectControl::new(LogicalName::new(0, 0, 96, 3, 10, 255), Switch, ControlMode::Mode4),
-            scripts: unwrap(ScriptTable::new(LogicalName::new(0, 0, 10, 0, 106, 255), &SCRIPTS[..])),
+            scripts: unwrap(ScriptTable::new(SCRIPT_TABLE, &SCRIPTS[..])),
             saps,
-            public: association_object(0, PUBLIC, AuthenticationMechanism::None, false),
-            reader: association_object(1, READER, MECHANISM, cfg!(feature = "suite0")),
+            #[cfg(feature = "keys")]
+            setup_gmac: setup(0),
+            #[cfg(all(feature = "keys", feature = "suite2"))]
+            setup_ecdsa: setup(1),
+            #[cfg(feature = "image")]
+            image: cosem_objects::classes::ImageTransfer::new(
+                LogicalName::new(0, 0, 44, 0, 0, 255),
+                Image { size: 0 },
+                IMAGE_BLOCK,
+            ),
+            #[cfg(feature = "classes")]
+            demand: DemandRegister::new(
+                LogicalName::new(1, 0, 1, 4, 0, 255),
+                ScalerUnit::new(0, Unit::ActivePowerWatt),
+                0,
+                900,
+                1,
+            ),
+            #[cfg(feature = "classes")]
+            maximum: ExtendedRegister::new(
+                LogicalName::new(1, 0, 1, 6, 0, 255),
+                0,
+                ScalerUnit::new(0, Unit::ActivePowerWatt),
+                0,
+            ),
+            #[cfg(feature = "classes")]
+            schedule: SingleActionSchedule::new(
+                LogicalName::new(0, 0, 15, 0, 1, 255),
+                ActionItem { script_logical_name: SCRIPT_TABLE, script_selector: 1 },
+                ScheduleType::AnyTimeWildcards,
+            ),
+            #[cfg(feature = "classes")]
+            functions: FunctionControl::new(LogicalName::new(0, 0, 44, 1, 0, 255)),
+            #[cfg(feature = "classes")]
+            port_protection: CommunicationPortProtection::new(
+                LogicalName::new(0, 0, 44, 2, 0, 255),
+                PortProtectionMode::LockedOnFailedAttempts,
+                LockoutRule {
+                    allowed_failed_attempts: 5,
+                    initial_lockout_time: 60,
+                    steepness_factor: 2,
+                    max_lockout_time: 3600,
+                },
+                LogicalName::new(0, 0, 22, 0, 0, 255),
+            ),
+            #[cfg(feature = "classes")]
+            data_protection: DataProtection::new(LogicalName::new(0, 0, 43, 2, 0, 255), 0),
+            public: association(0),
+            reader: association(1),
+            #[cfg(feature = "suite2")]
+            management_2: association(2),
+            #[cfg(feature = "suite0")]
+            management: association(COUNT - 1),
         }
     }
 }
 
-/// What cannot fail here.
-pub fn unwrap<T, E>(result: Result<T, E>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(_) => loop {},
-    }
+#[cfg(feature = "keys")]
+fn setup(setup: u8) -> cosem_objects::classes::SecuritySetup {
+    cosem_objects::classes::SecuritySetup::new(LogicalName::new(0, 0, 43, 0, setup, 255), 1, setup)
 }
 
 fn register<V: Value>(c: u8, d: u8, e: u8, value: V, unit: Unit) -> Register<V> {
-    Register::new(LogicalName::new(1, 0, c, d, e, 255), value, ScalerUnit { scaler: 0, unit })
+    Register::new(LogicalName::new(1, 0, c, d, e, 255), value, ScalerUnit::new(0, unit))
 }
 
 fn text<const N: usize>(octets: &[u8]) -> OctetString<N> {
     octets.iter().copied().take(N).collect()
-}
-
-fn association(client_sap: u16, mechanism: AuthenticationMechanism, ciphered: bool) -> AssociationConfig {
-    AssociationConfig {
-        client_sap,
-        ciphered,
-        mechanism,
-        secret: match mechanism {
-            AuthenticationMechanism::Lls => unwrap(Secret::new(b"12345678")),
-            _ => Secret::empty(),
-        },
-        security: ciphered.then_some(0),
-        policy: if ciphered { Protection::AUTHENTICATED_ENCRYPTED } else { Protection::empty() },
-        conformance: AssociationConfig::SUPPORTED,
-        max_receive_pdu_size: 256,
-        client_title: None,
-        accepted: dlms::Accepted::default(),
-        notifications: dlms::Envelope::GLOBAL,
-        presents_certificate: false,
-        accept_shared_counter: false,
-        lockout: None,
-    }
-}
-
-fn association_object(
-    place: u8,
-    client_sap: u16,
-    mechanism: AuthenticationMechanism,
-    ciphered: bool,
-) -> AssociationLn<1> {
-    AssociationLn::new(
-        LogicalName::new(0, 0, 40, 0, place + 1, 255),
-        1,
-        AssociationId(place),
-        AssociatedPartnersId { client_sap: client_sap as i8, server_sap: 1 },
-        ApplicationContextName(if ciphered { 3 } else { 1 }),
-        AuthenticationMechanismName(mechanism.id()),
-        XdlmsContextInfo {
-            conformance: AssociationConfig::SUPPORTED.octets(),
-            max_receive_pdu_size: 256,
-            max_send_pdu_size: 256,
-        },
-    )
-}
-
-#[cfg(not(feature = "suite0"))]
-const KEYS: usize = 0;
-#[cfg(feature = "suite0")]
-const KEYS: usize = 1;
-
-#[cfg(not(feature = "suite0"))]
-const MECHANISM: AuthenticationMechanism = AuthenticationMechanism::Lls;
-#[cfg(feature = "suite0")]
-const MECHANISM: AuthenticationMechanism = AuthenticationMechanism::Gmac;
-
-#[cfg(not(feature = "suite0"))]
-fn provider() -> Provider {
-    crate::no_cipher::NoCipher
-}
-
-#[cfg(feature = "suite0")]
-fn provider() -> Provider {
-    dlms_security::SuiteZero::new(|out| {
-        hardware::random(out);
-        Ok(())
-    })
-}
-
-#[cfg(not(feature = "suite0"))]
-fn keys(_: &Provider) -> [SecurityContext<Provider>; KEYS] {
-    []
-}
-
-#[cfg(feature = "suite0")]
-fn keys(provider: &Provider) -> [SecurityContext<Provider>; KEYS] {
-    use dlms_security::{AuthenticationKey, SecretKey, SecuritySuite};
-
-    let suite = SecuritySuite::Suite0;
-    [unwrap(SecurityContext::new(
-        provider,
-        suite,
-        TITLE,
-        &unwrap(SecretKey::new(suite, b"0123456789ABCDEF")),
-        unwrap(AuthenticationKey::new(b"FEDCBA9876543210")),
-        CounterId(0),
-        0,
-    ))]
 }

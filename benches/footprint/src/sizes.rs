@@ -1,33 +1,39 @@
-//! How large the engines are on this machine: one symbol for each, as large as the type.
+//! How large things are on this machine: one symbol for each, as large as the type, in a section that no image has.
 
-use core::hint::black_box;
-
+use cosem_objects::classes::AssociationLn;
 use dlms::SecurityContext;
 use dlms::client::Client;
-use dlms::server::Session;
-use dlms_hdlc::{Primary, Secondary};
+use dlms::server::{AssociationConfig, Session};
+use dlms_hdlc::{Deframer, Primary, Secondary};
 use dlms_security::Peers;
 
-use crate::meter::Provider;
+use crate::keys::{Keys, Provider};
+use crate::meter::Device;
+use crate::{BUFFER, Server};
 
 macro_rules! weigh {
     ($($name:ident: $type:ty),* $(,)?) => {
         $(
+            #[used]
             #[unsafe(no_mangle)]
+            #[unsafe(link_section = ".sizes")]
             static $name: [u8; size_of::<$type>()] = [0; size_of::<$type>()];
         )*
-
-        pub fn keep() {
-            $(black_box(&$name);)*
-        }
     };
 }
 
 weigh! {
     SIZE_CLIENT: Client<Provider, ()>,
-    SIZE_SESSION: Session<Provider, ()>,
     SIZE_CLIENT_KEYS: SecurityContext<Provider, Peers<1>>,
-    SIZE_SERVER_KEYS: SecurityContext<Provider>,
     SIZE_HDLC_PRIMARY: Primary<()>,
+    SIZE_SESSION: Session<Provider, ()>,
+    SIZE_SERVER_KEYS: SecurityContext<Provider>,
     SIZE_HDLC_SECONDARY: Secondary<()>,
+    SIZE_DEFRAMER: Deframer<()>,
+    SIZE_ASSOCIATION: (AssociationConfig, AssociationLn<1>),
+    SIZE_BUFFER: [u8; BUFFER],
+    SIZE_SERVER: Server,
+    SIZE_DEVICE: Device,
+    SIZE_ROWS: crate::meter::Rows,
+    SIZE_KEYS: Keys,
 }

@@ -1,5 +1,4 @@
-//! The compiler's run-time library in its smallest form: an octet at a time, a bit at a time. The one that comes with the
-//! toolchain is made for speed and takes 4 KB more. (An image for a real meter may do the same, as C's newlib-nano does.)
+//! Thumb-2: Cortex-M3 and above.
 
 core::arch::global_asm!(
     ".syntax unified",
