@@ -8,10 +8,9 @@ use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use common::emulator::{Emulator, images};
+use common::emulator::{Emulator, GMAC, READER, images, options, read_all, read_with_gurux, value};
 use common::{Directory, dlms, words};
 use cosem_objects::classes::{FlashRows, RowStorage};
 use dlms_axdr::{DateTime, Encoder};
@@ -20,23 +19,6 @@ use dlms_security::{
 };
 use dlms_tokio::iec62056_21::parity::with_even_parity;
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
-use serde_json::Value;
-
-const READER: &[&str] = &["--client", "2", "--auth", "lls", "--password", "12345678"];
-const GMAC: &[&str] = &[
-    "--client",
-    "1",
-    "--auth",
-    "gmac",
-    "--ek",
-    "000102030405060708090a0b0c0d0e0f",
-    "--ak",
-    "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf",
-    "--client-title",
-    "4755525800000001",
-    "--server-title",
-    "4755525830303031",
-];
 
 /// Suite 2 and HLS 7: the private key of the client, the public key of the meter.
 const ECDSA: &[&str] = &[
@@ -64,27 +46,6 @@ const ECDSA: &[&str] = &[
 const PROFILE: &str = "1-0:99.1.0*255";
 const EVENTS: &str = "0-0:99.98.0*255";
 const RELAY: &str = "70:0-0:96.3.10*255";
-
-fn options(port: u16, association: &[&str]) -> Vec<String> {
-    let target = format!("tcp://127.0.0.1:{port}");
-    let line = ["--connect", &target, "--framing", "hdlc"];
-    line.iter().chain(association).map(|option| (*option).to_owned()).collect()
-}
-
-/// Every attribute that the association may read.
-fn read_all(state: &Directory, options: &[String]) -> usize {
-    let objects = dlms(state, words("objects", options, &["--json", "--values"])).expect(0).json();
-    let objects = objects.as_array().unwrap();
-    let values: Vec<_> = objects.iter().flat_map(|object| object["values"].as_array().unwrap()).collect();
-    let refused: Vec<_> = values.iter().filter(|value| value.get("data").is_none()).collect();
-    assert!(refused.is_empty(), "{refused:?}");
-    values.len()
-}
-
-fn value(state: &Directory, options: &[String], attribute: &str) -> Value {
-    let read = dlms(state, words("read", options, &["--json", attribute])).expect(0).json();
-    read[0]["data"].clone()
-}
 
 #[test]
 fn our_client_reads_every_association() {
@@ -300,27 +261,9 @@ fn a_new_image_is_started() {
 #[test]
 fn gurux_reads_every_association() {
     let Some(images) = images() else { return };
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop");
-    if !peers.join(".venv/bin/python").exists() && std::env::var_os("DLMS_INTEROP").is_none() {
-        eprintln!("not run: tests/interop/setup.sh has not made the peers' environment");
-        return;
-    }
     let flash = Directory::new();
     let meter = Emulator::start(&images, &flash);
-    let gmac = ["--client", "1", "--auth", "gmac", "--security", "authenc"];
-    for association in [&["--client", "16"][..], READER, &gmac] {
-        let output = Command::new(peers.join(".venv/bin/python"))
-            .arg(peers.join("peers/gurux_client.py"))
-            .args(["--port", &meter.remote_port.to_string(), "--framing", "hdlc"])
-            .args(["--ops", "objects,read-all", "--tolerate-denied"])
-            .args(association)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .output()
-            .unwrap();
-        let read: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(output.status.success(), "{read}");
-        assert!(read["ops"]["read-all"]["attributes_ok"].as_u64().unwrap() > 10, "{read}");
-    }
+    read_with_gurux(meter.remote_port);
 }
 
 /// The data flash of the meter with rows in the load profile: time, status, import, export.

@@ -1,5 +1,9 @@
 //! The values that Data and the registers hold: any COSEM type, fixed for each object.
 
+use core::sync::atomic::{
+    AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicU8, AtomicU16, AtomicU32, Ordering,
+};
+
 use dlms_axdr::{BufferFull, Data, DateTime, Encode, Encoder, FromData};
 use dlms_obis::LogicalName;
 
@@ -48,6 +52,25 @@ numbers!(
     u8 => Unsigned, u16 => LongUnsigned, u32 => DoubleLongUnsigned, u64 => Long64Unsigned,
     bool => Boolean, f32 => Float32, f64 => Float64
 );
+
+macro_rules! shared_numbers {
+    ($($type:ty),*) => {$(
+        /// What another task or an interrupt measures: clients read the number of that moment and cannot change it.
+        impl Value for &$type {
+            fn encode_value(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
+                self.load(Ordering::Relaxed).encode(encoder)
+            }
+
+            fn assign(&mut self, _: Data<'_>) -> Result<(), DataAccessResult> {
+                Err(DataAccessResult::ReadWriteDenied)
+            }
+
+            fn reset(&mut self) {}
+        }
+    )*};
+}
+
+shared_numbers!(AtomicI8, AtomicI16, AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicBool);
 
 impl Value for DateTime {
     fn encode_value(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
@@ -240,5 +263,28 @@ mod owned {
             };
             self.octets = zero;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_number_is_read_as_it_stands_and_not_written() {
+        let energy = AtomicU32::new(5009);
+        let mut value = &energy;
+        let shows = |value: &AtomicU32, octets: [u8; 5]| {
+            let mut buffer = [0; 8];
+            let mut encoder = Encoder::new(&mut buffer);
+            assert_eq!((&value).encode_value(&mut encoder), Ok(()));
+            assert_eq!(encoder.written(), octets);
+        };
+        shows(value, [0x06, 0, 0, 0x13, 0x91]);
+        energy.store(5010, Ordering::Relaxed);
+        shows(value, [0x06, 0, 0, 0x13, 0x92]);
+        assert_eq!(value.assign(Data::DoubleLongUnsigned(0)), Err(DataAccessResult::ReadWriteDenied));
+        value.reset();
+        shows(value, [0x06, 0, 0, 0x13, 0x92]);
     }
 }

@@ -1,25 +1,102 @@
-//! The meter of `examples/firmware-meter` in qemu, with its two lines as TCP ports.
+//! The meters of `examples/firmware-meter` and `examples/firmware-embassy` in qemu, with their lines as TCP ports, and who
+//! reads them.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use super::Directory;
+use serde_json::Value;
 
-/// Where the images are, if they were built. With `DLMS_FIRMWARE`, the directory of the images, they must be there.
+use super::{Directory, dlms, words};
+
+/// Who reads: the public client has no options.
+pub const READER: &[&str] = &["--client", "2", "--auth", "lls", "--password", "12345678"];
+pub const GMAC: &[&str] = &[
+    "--client",
+    "1",
+    "--auth",
+    "gmac",
+    "--ek",
+    "000102030405060708090a0b0c0d0e0f",
+    "--ak",
+    "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf",
+    "--client-title",
+    "4755525800000001",
+    "--server-title",
+    "4755525830303031",
+];
+
+/// Where the images of `examples/firmware-meter` are, if they were built. With `DLMS_FIRMWARE`, the directory of its
+/// images, they must be there.
 pub fn images() -> Option<PathBuf> {
-    let built = "../examples/firmware-meter/target/thumbv7m-none-eabi/release";
-    let named = std::env::var_os("DLMS_FIRMWARE").map(PathBuf::from);
+    image("firmware-meter", "DLMS_FIRMWARE", "meter")?.parent().map(Path::to_path_buf)
+}
+
+/// The same for the image of `examples/firmware-embassy`, and `DLMS_FIRMWARE_EMBASSY`.
+pub fn embassy_image() -> Option<PathBuf> {
+    image("firmware-embassy", "DLMS_FIRMWARE_EMBASSY", "embassy-meter")
+}
+
+fn image(example: &str, variable: &str, program: &str) -> Option<PathBuf> {
+    let built = format!("../examples/{example}/target/thumbv7m-none-eabi/release");
+    let named = std::env::var_os(variable).map(PathBuf::from);
     let directory = named.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(built));
-    if directory.join("meter").exists() {
-        return Some(directory);
+    let image = directory.join(program);
+    if image.exists() {
+        return Some(image);
     }
-    assert!(named.is_none(), "DLMS_FIRMWARE is set, but there is no image in {}", directory.display());
-    eprintln!("not run: examples/firmware-meter was not built");
+    assert!(named.is_none(), "{variable} is set, but there is no image in {}", directory.display());
+    eprintln!("not run: examples/{example} was not built");
     None
+}
+
+/// The options of an association over a line.
+pub fn options(port: u16, association: &[&str]) -> Vec<String> {
+    let target = format!("tcp://127.0.0.1:{port}");
+    let line = ["--connect", &target, "--framing", "hdlc"];
+    line.iter().chain(association).map(|option| (*option).to_owned()).collect()
+}
+
+/// Every attribute that the association may read.
+pub fn read_all(state: &Directory, options: &[String]) -> usize {
+    let objects = dlms(state, words("objects", options, &["--json", "--values"])).expect(0).json();
+    let objects = objects.as_array().unwrap();
+    let values: Vec<_> = objects.iter().flat_map(|object| object["values"].as_array().unwrap()).collect();
+    let refused: Vec<_> = values.iter().filter(|value| value.get("data").is_none()).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    values.len()
+}
+
+/// One attribute.
+pub fn value(state: &Directory, options: &[String], attribute: &str) -> Value {
+    let read = dlms(state, words("read", options, &["--json", attribute])).expect(0).json();
+    read[0]["data"].clone()
+}
+
+/// Reads everything with `gurux-dlms` in each association that it can have.
+pub fn read_with_gurux(port: u16) {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop");
+    if !peers.join(".venv/bin/python").exists() && std::env::var_os("DLMS_INTEROP").is_none() {
+        eprintln!("not run: tests/interop/setup.sh has not made the peers' environment");
+        return;
+    }
+    let gmac = ["--client", "1", "--auth", "gmac", "--security", "authenc"];
+    for association in [&["--client", "16"][..], READER, &gmac] {
+        let output = Command::new(peers.join(".venv/bin/python"))
+            .arg(peers.join("peers/gurux_client.py"))
+            .args(["--port", &port.to_string(), "--framing", "hdlc"])
+            .args(["--ops", "objects,read-all", "--tolerate-denied"])
+            .args(association)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .output()
+            .unwrap();
+        let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(output.status.success(), "{read}");
+        assert!(read["ops"]["read-all"]["attributes_ok"].as_u64().unwrap() > 10, "{read}");
+    }
 }
 
 /// A meter that runs. Its data flash is in the directory that it was given.
@@ -31,25 +108,48 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Switches the meter on and waits until it says that it is ready.
+    /// Switches the meter of `examples/firmware-meter` on and waits until it says that it is ready.
     pub fn start(images: &Path, directory: &Directory) -> Self {
-        let [optical_port, remote_port] = free_ports();
-        let line = |port: u16| format!("tcp:127.0.0.1:{port},server,nowait,nodelay");
+        let loader = format!("loader,file={}", images.join("meter").display());
+        let ports = free_ports();
+        let mut meter =
+            Self::run(&images.join("boot"), &["-device", &loader], directory, &listening(ports[0]), ports);
+        meter.wait_for("is ready");
+        meter
+    }
+
+    /// Switches the meter of `examples/firmware-embassy` on, with its consumer port connected to who listens at `consumer`.
+    pub fn start_embassy(image: &Path, directory: &Directory, consumer: &str) -> Self {
+        let meter = Self::run(image, &[], directory, &format!("tcp:{consumer}"), free_ports());
+        // It says nothing. What is sent as soon as there is a line is answered when it is ready.
+        let is_there = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            TcpStream::connect(("127.0.0.1", meter.remote_port)).is_ok()
+        });
+        assert!(is_there, "the emulator does not start");
+        meter
+    }
+
+    fn run(
+        program: &Path,
+        more: &[&str],
+        directory: &Directory,
+        first_line: &str,
+        [optical_port, remote_port]: [u16; 2],
+    ) -> Self {
         let mut process = Command::new("qemu-system-arm")
             .args(["-M", "mps2-an385", "-display", "none", "-monitor", "none", "-kernel"])
-            .arg(images.join("boot"))
-            .args(["-device", &format!("loader,file={}", images.join("meter").display())])
+            .arg(program)
+            .args(more)
             .args(["-semihosting-config", "enable=on,target=native"])
-            .args(["-serial", &line(optical_port), "-serial", &line(remote_port)])
+            .args(["-serial", first_line, "-serial", &listening(remote_port)])
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .expect("qemu-system-arm");
         let lines = follow(process.stdout.take().unwrap());
-        let mut meter = Self { process, lines, optical_port, remote_port };
-        meter.wait_for("is ready");
-        meter
+        Self { process, lines, optical_port, remote_port }
     }
 
     /// Waits for a line on the meter's console, and returns it.
@@ -76,6 +176,10 @@ impl Drop for Emulator {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn listening(port: u16) -> String {
+    format!("tcp:127.0.0.1:{port},server,nowait,nodelay")
 }
 
 fn follow(console: ChildStdout) -> Receiver<String> {
