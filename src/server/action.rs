@@ -39,6 +39,7 @@ const RESPONSE_HEADER: usize = 3 + WITH_DATA.len();
 const WITHOUT_DATA: usize = 2;
 
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn action(
         &mut self,
         host: &mut Host<'_, P>,

@@ -84,6 +84,7 @@ struct Acceptable<P: CryptoProvider> {
 }
 
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn handle_aarq(
         &mut self,
         host: &mut Host<'_, P>,
@@ -284,6 +285,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         is_confirmed.then_some(0..length)
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn handle_rlrq(
         &mut self,
         host: &mut Host<'_, P>,

@@ -67,6 +67,7 @@ const DESCRIPTORS: usize = 3;
 const BLOCK_HEADER: usize = GetResponse::DATABLOCK_HEADER_MAX;
 
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn get(
         &mut self,
         host: &Host<'_, P>,

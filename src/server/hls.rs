@@ -55,6 +55,7 @@ impl Challenges {
 }
 
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn reply_to_hls(
         &mut self,
         host: &mut Host<'_, P>,

@@ -428,6 +428,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
 
     /// Protects the plain response at [`HEADROOM`] of `out` as its request was, as the policy demands, and as the
     /// items demand.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn seal(
         &mut self,
         host: &mut Host<'_, P>,

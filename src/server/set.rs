@@ -16,6 +16,7 @@ const BLOCK_NUMBER: usize = 4;
 impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     /// The response is `C5 choice invoke-id`, the results, and the number of a block if the request came in blocks:
     /// normal 1, data-block 2, last-data-block 3, last-data-block-with-list 4, with-list 5.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn set(
         &mut self,
         host: &mut Host<'_, P>,
