@@ -3,190 +3,24 @@
 
 mod common;
 
-use core::time::Duration;
+#[path = "common/protected.rs"]
+mod protected;
 
-use common::public_keys::{key_pairs, peers_on};
-use common::side::ALL;
-use common::{CLIENT_TITLE, ENERGY, HIDDEN, LONG_TEXT, Link, PROVIDER, Provider, SERVER_TITLE, config, keys};
+use common::{CLIENT_TITLE, ENERGY, HIDDEN, LONG_TEXT, SERVER_TITLE};
 use cosem_objects::AccessRights;
-use cosem_objects::classes::{DataProtection, ProtectedObject, Restriction};
-use dlms::client::data_protection::{get_request, method_request, open, set_request};
-use dlms::client::{ActionItem, Client, ClientConfig, Environment, Event};
-use dlms::server::{self, AssociationConfig};
-use dlms::xdlms::{ActionResult, Conformance, MethodDescriptor};
-use dlms::{
-    Accepted, DataLayer, Demand, KeyClass, KeyPairs, KeyRing, ProtectionError, PublicKeys, SecurityContext,
-    TransactionId,
-};
-use dlms_axdr::{Data, Encode, Encoder};
-use dlms_obis::LogicalName;
-use dlms_security::{AuthenticationMechanism, CounterId, Curve, KnownPeer, Protection, SecuritySuite};
+use cosem_objects::classes::{ProtectedObject, Restriction};
+use dlms::client::data_protection::get_request;
+use dlms::server;
+use dlms::xdlms::{ActionResult, MethodDescriptor};
+use dlms::{Accepted, DataLayer, KeyClass, TransactionId};
+use dlms_axdr::Data;
+use dlms_security::Protection;
 use proptest::prelude::*;
-
-const SUITE: SecuritySuite = SecuritySuite::Suite1;
-const OBJECT: LogicalName = LogicalName::new(0, 0, 43, 2, 0, 255);
-const AE: Protection = Protection::AUTHENTICATED_ENCRYPTED;
-const S: Protection = Protection::SIGNED;
-
-struct Pair {
-    client: Client<Provider, Vec<u8>>,
-    security: SecurityContext<Provider>,
-    ring: KeyRing<Provider>,
-    pairs: [KeyPairs; 1],
-    peers: [KnownPeer; 2],
-    counters: common::Counters,
-    link: Link,
-}
-
-macro_rules! env {
-    ($pair:ident) => {
-        Environment {
-            provider: &*PROVIDER,
-            counters: &mut $pair.counters,
-            security: Some(&mut $pair.security),
-            key_ring: Some(&mut $pair.ring),
-            public_keys: Some(PublicKeys {
-                provider: &*PROVIDER,
-                own: &mut $pair.pairs,
-                peers: &$pair.peers,
-            }),
-            manufacturer: None,
-            now: Duration::ZERO,
-        }
-    };
-}
-
-impl Pair {
-    /// An associated pair; the object requires nothing of the data.
-    fn new(accepted: Accepted, policy: Protection, required: u8) -> Self {
-        let server =
-            AssociationConfig { accepted, policy, ..config(AuthenticationMechanism::None, Some(SUITE)) };
-        let (key, authentication_key) = keys(SUITE);
-        let client = ClientConfig {
-            ciphered: true,
-            policy,
-            conformance: Conformance::LOGICAL_NAME,
-            client_title: Some(CLIENT_TITLE),
-            server_title: Some(SERVER_TITLE),
-            ..ClientConfig::public()
-        };
-        let id = CounterId(9);
-        let security =
-            SecurityContext::new(&*PROVIDER, SUITE, CLIENT_TITLE, &key, authentication_key, id, 0).unwrap();
-        let mut link = Link::new(server);
-        link.meter.device.objects.insert(0, Box::new(DataProtection::<64>::new(OBJECT, required)));
-        let mut pair = Self {
-            client: Client::new(client, vec![0; 4096]),
-            security,
-            ring: common::key_ring(&PROVIDER, SUITE),
-            pairs: [key_pairs(SUITE, CLIENT_TITLE)],
-            peers: peers_on(Curve::P256),
-            counters: common::Counters::default(),
-            link,
-        };
-        let mut env = env!(pair);
-        let mut out = vec![0; 4096];
-        let request = pair.client.associate(&mut env, &mut out).unwrap();
-        let mut answer = pair.link.exchange(&out[request]).unwrap();
-        let reaction = pair.client.handle_apdu(&mut env, &mut answer, &mut out).unwrap();
-        assert!(matches!(reaction.event, Some(Event::Associated(_))), "{reaction:?}");
-        pair
-    }
-
-    /// Invokes a method of the object.
-    fn call(&mut self, method: i8, parameter: &[u8]) -> (ActionResult, Vec<u8>) {
-        let pair = self;
-        let mut env = env!(pair);
-        let mut out = vec![0; 4096];
-        let parameter = Data::from_octets(parameter).unwrap();
-        let method = MethodDescriptor::new(30, OBJECT, method);
-        let mut next =
-            Some(pair.client.action(&mut env, ActionItem::new(method, &parameter), &mut out).unwrap());
-        while let Some(range) = next.take() {
-            let mut answer = pair.link.exchange(&out[range]).unwrap();
-            let reaction = pair.client.handle_apdu(&mut env, &mut answer, &mut out).unwrap();
-            if let Some(Event::ActionDone { result, value }) = reaction.event {
-                return (result, value.map_or(vec![], |value| value.unwrap().to_vec()));
-            }
-            next = reaction.transmit;
-        }
-        panic!("no answer");
-    }
-
-    fn method(&mut self, method: MethodDescriptor, layers: &[DataLayer], parameter: &dyn Encode) -> Vec<u8> {
-        let pair = self;
-        let mut buffer = [0; 1024];
-        let made = method_request(&mut env!(pair), SERVER_TITLE, method, layers, parameter, &mut buffer);
-        encoded(&made.unwrap())
-    }
-
-    fn set(&mut self, objects: &[ProtectedObject<'_>], layers: &[DataLayer], values: &dyn Encode) -> Vec<u8> {
-        let pair = self;
-        let mut buffer = [0; 1024];
-        let made = set_request(&mut env!(pair), SERVER_TITLE, objects, layers, values, &mut buffer);
-        encoded(&made.unwrap())
-    }
-
-    fn open(
-        &mut self,
-        required: Protection,
-        is_carried: bool,
-        returned: &[u8],
-    ) -> Result<Vec<u8>, ProtectionError> {
-        let pair = self;
-        let mut buffer = [0; 1024];
-        let demand = Demand { accepted: ALL, is_carried, ..Demand::new(SERVER_TITLE, required) };
-        let returned = Data::from_octets(returned).unwrap();
-        open(&mut env!(pair), &demand, returned, &mut buffer).map(|data| encoded(&data))
-    }
-
-    fn read(&mut self, class_id: u16, name: LogicalName) -> Vec<u8> {
-        let index =
-            self.link.meter.device.objects.iter().position(|object| object.logical_name() == name).unwrap();
-        assert_eq!(self.link.meter.device.objects[index].class().id, class_id);
-        let mut octets = [0; 256];
-        let mut encoder = Encoder::new(&mut octets);
-        let context = cosem_objects::Context { association: None, device: &self.link.meter.device };
-        self.link.meter.device.objects[index].get(2, None, &context, &mut encoder).unwrap();
-        encoder.written().to_vec()
-    }
-}
-
-fn encoded(value: &dyn Encode) -> Vec<u8> {
-    let mut buffer = [0; 2048];
-    let mut encoder = Encoder::new(&mut buffer);
-    value.encode(&mut encoder).unwrap();
-    encoder.written().to_vec()
-}
-
-const fn layer(protection: Protection, key: KeyClass, transaction: TransactionId) -> DataLayer {
-    DataLayer { protection, key, transaction }
-}
-
-/// Every kind of layer, and both orders of two.
-fn all_layers() -> Vec<Vec<DataLayer>> {
-    let id = TransactionId::new(&[1, 2, 3, 4]).unwrap();
-    let signature = layer(S, KeyClass::Global, id);
-    let mut all = vec![vec![signature], vec![layer(Protection::AUTHENTICATED, KeyClass::Global, id)]];
-    for key in
-        [KeyClass::Global, KeyClass::Wrapped, KeyClass::OnePassDiffieHellman, KeyClass::StaticUnifiedModel]
-    {
-        let ciphering = layer(AE, key, id);
-        all.extend([vec![ciphering], vec![signature, ciphering], vec![ciphering, signature]]);
-    }
-    all
-}
-
-const fn whole(class_id: u16, logical_name: LogicalName, attribute_index: i8) -> ProtectedObject<'static> {
-    ProtectedObject { class_id, logical_name, attribute_index, data_index: 0, restriction: Restriction::None }
-}
+use protected::{AE, NOT_TAKEN, OBJECT, Pair, S, TAKEN, all_layers, encoded, layer, whole};
 
 const TEXT: ProtectedObject<'static> = whole(1, LONG_TEXT, 2);
 const VALUE: ProtectedObject<'static> = whole(3, ENERGY, 2);
 const RESET: MethodDescriptor = MethodDescriptor::new(3, ENERGY, 1);
-/// Every kind of key, and the switch.
-const TAKEN: Accepted = ALL.union(Accepted::DATA_PROTECTION);
-const NOT_TAKEN: Accepted = ALL.difference(Accepted::DATA_PROTECTION);
 
 fn get(objects: &[ProtectedObject<'_>], layers: &[DataLayer]) -> Vec<u8> {
     let mut buffer = [0; 1024];
@@ -264,7 +98,7 @@ fn it_is_no_way_past_the_rights_of_what_is_reached() {
             (ProtectedObject { data_index: 1, ..VALUE }, ActionResult::OtherReason),
             (
                 ProtectedObject { restriction: Restriction::ByEntry { from_entry: 1, to_entry: 1 }, ..VALUE },
-                ActionResult::OtherReason,
+                ActionResult::TypeUnmatched,
             ),
         ] {
             assert_eq!(pair.call(1, &get(&[VALUE, object], &layers)), (result, vec![]), "{object:?}");

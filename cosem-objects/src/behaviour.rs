@@ -252,8 +252,8 @@ fn write_null(buffer: &mut [u8]) -> Option<usize> {
     Some(1)
 }
 
-/// Where an element of an encoded array or structure lies.
-pub(crate) fn element_range(octets: &[u8], element: usize) -> Option<core::ops::Range<usize>> {
+/// Where an element of an encoded array or structure lies, the first one being 0; `None` if there is none.
+pub fn element_range(octets: &[u8], element: usize) -> Option<core::ops::Range<usize>> {
     let mut reader = Reader::new(octets);
     let tag = reader.u8().ok()?;
     let count = reader.length().ok()?;

@@ -108,16 +108,11 @@ impl DataLayer {
         &'p self,
         originator: &'p SystemTitle,
         recipient: &'p SystemTitle,
-        key_info: Option<KeyInfo<'p>>,
+        told: Option<ProtectionKeyInfo<'p>>,
     ) -> ProtectionParameters<'p> {
-        let key_info = match (self.key, key_info) {
+        let key_info = match (self.key, told) {
             _ if self.is_signature() => ProtectionKeyInfo::None,
-            (_, Some(KeyInfo::Wrapped { kek_id, key })) => {
-                ProtectionKeyInfo::Wrapped { kek_id, key_ciphered_data: key }
-            }
-            (_, Some(KeyInfo::Agreed { parameters, ciphered_data })) => {
-                ProtectionKeyInfo::Agreed { key_parameters: parameters, key_ciphered_data: ciphered_data }
-            }
+            (_, Some(told)) => told,
             (KeyClass::Wrapped, _) => ProtectionKeyInfo::Wrapped { kek_id: 0, key_ciphered_data: &[] },
             (KeyClass::OnePassDiffieHellman, _) => {
                 ProtectionKeyInfo::Agreed { key_parameters: &[1], key_ciphered_data: &[] }
@@ -138,20 +133,39 @@ impl DataLayer {
     }
 }
 
+/// The key-info of the ciphering among the layers of protected Data, as it is in its header; empty if it has none.
+pub(crate) struct SealedKeyInfo(Vec<u8, { key_info::MAX_LENGTH }>);
+
+impl SealedKeyInfo {
+    /// What protection parameters tell of it: the key that was wrapped, or agreed on, for this one ciphering.
+    pub(crate) fn told(&self) -> Result<Option<ProtectionKeyInfo<'_>>, ProtectionError> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        Ok(match KeyInfo::decode(&mut Reader::new(&self.0))? {
+            KeyInfo::Wrapped { kek_id, key } => {
+                Some(ProtectionKeyInfo::Wrapped { kek_id, key_ciphered_data: key })
+            }
+            KeyInfo::Agreed { parameters, ciphered_data } => Some(ProtectionKeyInfo::Agreed {
+                key_parameters: parameters,
+                key_ciphered_data: ciphered_data,
+            }),
+            KeyInfo::Identified(_) => None,
+        })
+    }
+}
+
 impl<P: CryptoProvider> Keys<'_, P> {
-    /// Applies the layers to the Data at `data` of `buffer`, in order, and writes `head`, the parameters and the protected
-    /// octets to the start of the buffer. Returns how long that is.
-    pub(crate) fn protect_data(
+    /// Applies the layers to the Data at `data` of `buffer`, in order; says where the protected octets are.
+    pub(crate) fn seal_data(
         &mut self,
         store: &mut dyn CounterStore,
         layers: &[DataLayer],
         recipient: SystemTitle,
-        head: &[u8],
         buffer: &mut [u8],
         data: Range<usize>,
-    ) -> Result<usize, ProtectionError> {
-        let own_title = self.context.own_title;
-        let mut info = Vec::<u8, { key_info::MAX_LENGTH }>::new();
+    ) -> Result<(Range<usize>, SealedKeyInfo), ProtectionError> {
+        let mut info = Vec::new();
         let mut range = data;
         for layer in layers {
             if layer.key == KeyClass::Dedicated || layer.key == KeyClass::Broadcast {
@@ -169,8 +183,23 @@ impl<P: CryptoProvider> Keys<'_, P> {
                 }
             }
         }
-        let mut reader = Reader::new(&info);
-        let info = if info.is_empty() { None } else { Some(KeyInfo::decode(&mut reader)?) };
+        Ok((range, SealedKeyInfo(info)))
+    }
+
+    /// The same, and writes `head`, the parameters and the protected octets to the start of the buffer. Returns how long
+    /// that is.
+    pub(crate) fn protect_data(
+        &mut self,
+        store: &mut dyn CounterStore,
+        layers: &[DataLayer],
+        recipient: SystemTitle,
+        head: &[u8],
+        buffer: &mut [u8],
+        data: Range<usize>,
+    ) -> Result<usize, ProtectionError> {
+        let own_title = self.context.own_title;
+        let (range, info) = self.seal_data(store, layers, recipient, buffer, data)?;
+        let info = info.told()?;
         let mut told = Vec::<ProtectionParameters<'_>, 2>::new();
         for layer in layers {
             let parameters = layer.parameters(&own_title, &recipient, info);

@@ -91,19 +91,25 @@ bitflags! {
         /// A signature may also cover the length octets of the content. Whether it should is not certain; none known
         /// does that in general-signing.
         const SIGNED_CONTENT_LENGTH = 0x0800;
-        /// The methods of Data protection objects (class_id 30), between this client and this server. Without this they
-        /// are refused by read-write-denied, because much about them is not confirmed by any peer or document at hand.
-        /// With it this side assumes that
+        /// Data protection objects (class_id 30), between this client and this server: their methods, and protection_buffer.
+        /// Without this the methods, and writing the buffer, are refused by read-write-denied, and reading it gives what the
+        /// object holds, because much about them is not confirmed by any peer or document at hand. With it this side
+        /// assumes that
         ///
         /// * protected octets are whole general-ciphering and general-signing APDUs around Data, with an empty date-time
         ///   in their header, whose tag and signature cover what those of APDUs do
         ///   ([`SIGNED_CONTENT_LENGTH`](Self::SIGNED_CONTENT_LENGTH) takes the other form of signature too);
         /// * several attributes are one structure of their values, in the order of the list;
         /// * what get_protected_attributes and a method return is a structure of parameters and octets;
-        /// * an empty structure stands for the key-info of a signature.
+        /// * an empty structure stands for the key-info of a signature;
+        /// * reading protection_buffer protects anew what protection_object_list names, as protection_parameters_get says,
+        ///   and puts the key-info of a wrapped or agreed key there; writing it removes what protection_parameters_set says;
+        /// * a restriction is selective access to the buffer of a profile, by date on its clock column, dates being whole
+        ///   days.
         ///
-        /// Keys and kinds of envelopes are taken as for APDUs. Restrictions and parts of attributes are refused, and so
-        /// are third parties.
+        /// Keys and kinds of envelopes are taken as for APDUs. Refused are third parties; all attributes at once
+        /// (attribute_index 0); a data_index of a profile's buffer, which companion specifications define; parts of what is
+        /// written; and a second protection_buffer in the list of one GET.
         const DATA_PROTECTION = 0x1000;
     }
 }

@@ -32,6 +32,8 @@ mod transaction;
 
 pub use context::{DedicatedKey, SecurityContext};
 pub use data::DataLayer;
+#[cfg(feature = "server")]
+pub(crate) use data::SealedKeyInfo;
 pub(crate) use data::data_layers;
 #[cfg(feature = "server")]
 pub(crate) use envelope::is_protected;

@@ -11,6 +11,7 @@ use dlms_axdr::{Cursor, Data, Encoder, Reader};
 use dlms_security::{CryptoProvider, Protection, SystemTitle};
 
 use super::action::Invocation;
+use super::data_protection::is_buffer;
 use super::event::EventQueue;
 use super::get::{Read, read};
 use super::resolve::Requester;
@@ -124,34 +125,53 @@ impl Items<'_> {
                 let selection = Some(selector);
                 self.get(host, &AttributeDescriptorWithSelection { attribute, selection }, room)
             }
-            Set(attribute) => (0, self.set(host, &attribute.into(), value)),
+            Set(attribute) => (0, self.set(host, &attribute.into(), value, room)),
             SetWithSelection(attribute, selector) => {
                 let selection = Some(selector);
-                (0, self.set(host, &AttributeDescriptorWithSelection { attribute, selection }, value))
+                (0, self.set(host, &AttributeDescriptorWithSelection { attribute, selection }, value, room))
             }
             Action(method) => {
-                let mut invocation = Invocation {
-                    requester: self.requester,
-                    client: self.client,
-                    is_broadcast: false,
-                    room: self.is_alone.then_some(room.len()),
-                    events: self.events,
-                    response: Protection::empty(),
-                };
+                let longest = self.is_alone.then_some(room.len());
+                let mut invocation = Invocation { room: longest, ..self.invocation() };
                 let returned = invocation.invoke(host, &method, value, room);
-                self.response |= invocation.response;
+                let response = invocation.response;
+                self.response |= response;
                 let result = returned.err().unwrap_or(ActionResult::Success);
                 (returned.unwrap_or(0), AccessResponseSpecification::Action(result))
             }
         }
     }
 
+    const fn invocation(&mut self) -> Invocation<'_> {
+        Invocation {
+            requester: self.requester,
+            client: self.client,
+            is_broadcast: false,
+            room: None,
+            events: self.events,
+            response: Protection::empty(),
+        }
+    }
+
     fn get<P: CryptoProvider>(
         &mut self,
-        host: &Host<'_, P>,
+        host: &mut Host<'_, P>,
         item: &AttributeDescriptorWithSelection<'_>,
         room: &mut [u8],
     ) -> (usize, AccessResponseSpecification) {
+        if Host::<'_, P>::HAS_DATA_PROTECTION && is_buffer(&item.attribute) {
+            let mut invocation = self.invocation();
+            let filled = invocation.fill_buffer(host, item, room);
+            let response = invocation.response;
+            self.response |= response;
+            match filled {
+                Ok(Some(length)) => {
+                    return (length, AccessResponseSpecification::Get(DataAccessResult::Success));
+                }
+                Err(result) => return (0, AccessResponseSpecification::Get(result)),
+                Ok(None) => {}
+            }
+        }
         let (length, result) = match read(self.requester, Source::new(host), item, Cursor::default(), room) {
             Ok(Read { length, rest: None, response }) => {
                 self.response |= response;
@@ -168,10 +188,16 @@ impl Items<'_> {
         host: &mut Host<'_, P>,
         item: &AttributeDescriptorWithSelection<'_>,
         value: Data<'_>,
+        room: &mut [u8],
     ) -> AccessResponseSpecification {
-        let mut writing =
-            Writing { requester: self.requester, events: self.events, response: Protection::empty() };
-        let written = writing.attribute(host, item, value);
+        let mut writing = Writing {
+            requester: self.requester,
+            client: self.client,
+            is_broadcast: false,
+            events: self.events,
+            response: Protection::empty(),
+        };
+        let written = writing.attribute(host, item, value, room);
         self.response |= writing.response;
         AccessResponseSpecification::Set(written.err().unwrap_or(DataAccessResult::Success))
     }

@@ -2,7 +2,8 @@
 //!
 //! A value that does not fit one APDU is produced as it is asked for: what is kept between two blocks is the request
 //! and a [`Cursor`], whatever the length of the value. A client that lost a response may repeat its get-request-next;
-//! the block is then produced again.
+//! the block is then produced again. What cannot be produced twice, the buffer of a Data protection object, is kept behind
+//! the request.
 
 use core::ops::Range;
 
@@ -10,6 +11,8 @@ use cosem_objects::{AccessRights, Context, DataAccessResult, GetError};
 use dlms_axdr::{Cursor, Encoder, Reader};
 use dlms_security::{CryptoProvider, Protection};
 
+use super::action::Invocation;
+use super::data_protection::{Filled, is_buffer};
 use super::resolve::Requester;
 use super::security_setup::Source;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
@@ -29,6 +32,17 @@ pub(super) struct GetTransfer {
     /// What produced it, and what produces the next one.
     before: Producer,
     after: Producer,
+}
+
+/// What the values of one APDU are read from.
+#[derive(Clone, Copy)]
+struct GetSource<'s> {
+    requester: Requester<'s>,
+    objects: Source<'s>,
+    /// Of the request.
+    descriptors: &'s [u8],
+    /// What was put where a protection_buffer is asked for.
+    filled: Filled<'s>,
 }
 
 /// Produces the octets that a GET transfers: the Data of one attribute, or a list of Get-Data-Results.
@@ -70,16 +84,15 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn get(
         &mut self,
-        host: &Host<'_, P>,
+        host: &mut Host<'_, P>,
         request: &Request<'_>,
         out: &mut [u8],
     ) -> Result<Reply, Failure> {
-        let Session { state: State::Associated(association), storage, .. } = self else {
+        let Session { state: State::Associated(association), storage, events, .. } = self else {
             return Err(Failure::NOT_ALLOWED);
         };
         let offers = |service| association.conformance.contains(service);
         let requester = Requester::new(host, association.id, request);
-        let source = Source::new(host);
         let mut reader = Reader::new(request.apdu);
         let get = GetRequest::decode(&mut reader)?;
         reader.finish()?;
@@ -101,8 +114,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 let Transfer::Get(transfer) = &mut association.transfer else {
                     return error(invoke_id, DataAccessResult::NoLongGetInProgress, out);
                 };
-                let descriptors = storage.as_ref().get(..transfer.request_length).unwrap_or(&[]);
-                let block = transfer.next(block_number.0, requester, source, descriptors, out);
+                let kept = storage.as_ref().split_at_checked(transfer.request_length);
+                let (descriptors, filled) = kept.unwrap_or_default();
+                let source =
+                    GetSource { requester, objects: Source::new(host), descriptors, filled: Filled(filled) };
+                let block = transfer.next::<P>(block_number.0, source, out);
                 return block.or_else(|result| {
                     association.transfer = Transfer::None;
                     block_error(invoke_id, block_number, result, out)
@@ -112,10 +128,24 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         association.transfer = Transfer::None;
         let may_block = offers(Conformance::BLOCK_TRANSFER_WITH_GET_OR_READ);
         let descriptors = request.apdu.get(DESCRIPTORS..).unwrap_or(&[]);
+        if Host::<'_, P>::HAS_DATA_PROTECTION {
+            let mut invocation = Invocation {
+                requester,
+                client: association.client_title,
+                is_broadcast: request.is_broadcast(),
+                room: None,
+                events,
+                response: Protection::empty(),
+            };
+            let room = storage.as_mut().get_mut(descriptors.len()..).unwrap_or(&mut []);
+            invocation.fill_listed(host, descriptors, items.count(), room);
+        }
+        let filled = storage.as_ref().get(descriptors.len()..).unwrap_or(&[]);
+        let source = GetSource { requester, objects: Source::new(host), descriptors, filled: Filled(filled) };
         let before = Producer::new(items);
         let mut after = before;
         let room = out.get_mut(BLOCK_HEADER..).filter(|room| !room.is_empty()).ok_or(Failure::TOO_LONG)?;
-        let length = match after.produce(requester, source, descriptors, room) {
+        let length = match after.produce::<P>(source, room) {
             Ok(length) => length,
             Err(result) => return error(invoke_id, result, out),
         };
@@ -126,7 +156,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let mut more = [0; BLOCK_HEADER - GetResponse::LIST_HEADER];
         let gained = BLOCK_HEADER - items.header();
         let mut rest = after;
-        if let Ok(tail) = rest.produce(requester, source, descriptors, &mut more[..gained])
+        if let Ok(tail) = rest.produce::<P>(source, &mut more[..gained])
             && rest.stage == Stage::Finished
         {
             let start = BLOCK_HEADER - tail;
@@ -148,12 +178,10 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
 
 impl GetTransfer {
     /// The block after number `received`: the next one, or the last one again if its response was lost.
-    fn next(
+    fn next<P: CryptoProvider>(
         &mut self,
         received: u32,
-        requester: Requester<'_>,
-        source: Source<'_>,
-        descriptors: &[u8],
+        source: GetSource<'_>,
         out: &mut [u8],
     ) -> Result<Reply, DataAccessResult> {
         let invalid = DataAccessResult::DataBlockNumberInvalid;
@@ -167,7 +195,7 @@ impl GetTransfer {
         }
         self.before = self.after;
         let room = out.get_mut(BLOCK_HEADER..).ok_or(DataAccessResult::LongGetAborted)?;
-        let length = self.after.produce(requester, source, descriptors, room)?;
+        let length = self.after.produce::<P>(source, room)?;
         self.block = received.checked_add(1).ok_or(invalid)?;
         self.block_reply(length, out).map_err(|_| DataAccessResult::LongGetAborted)
     }
@@ -183,6 +211,13 @@ impl GetTransfer {
 }
 
 impl Items {
+    const fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Listed { left } => left,
+        }
+    }
+
     const fn header(self) -> usize {
         match self {
             Self::One => GetResponse::NORMAL_HEADER,
@@ -202,11 +237,9 @@ impl Producer {
     }
 
     /// Fills `out` from where production stands; returns how many octets were produced.
-    fn produce(
+    fn produce<P: CryptoProvider>(
         &mut self,
-        requester: Requester<'_>,
-        source: Source<'_>,
-        descriptors: &[u8],
+        source: GetSource<'_>,
         out: &mut [u8],
     ) -> Result<usize, DataAccessResult> {
         let mut length = 0;
@@ -231,7 +264,7 @@ impl Producer {
                 }
                 Stage::Choice => {
                     let (choice, room) = room.split_at_mut(1);
-                    match self.value(Cursor::default(), requester, source, descriptors, room) {
+                    match self.value::<P>(Cursor::default(), source, room) {
                         Ok((written, stage)) => {
                             choice[0] = 0;
                             (1 + written, stage)
@@ -239,11 +272,11 @@ impl Producer {
                         Err(result) => (0, Stage::Error(result, Cursor::default())),
                     }
                 }
-                Stage::Value(cursor) => self.value(cursor, requester, source, descriptors, room)?,
+                Stage::Value(cursor) => self.value::<P>(cursor, source, room)?,
                 Stage::Error(result, cursor) => {
                     let mut encoder = Encoder::resume(room, cursor);
                     let stage = match encoder.octets(&[1, result.code()]) {
-                        Ok(()) => self.next_item(descriptors)?,
+                        Ok(()) => self.next_item(source.descriptors)?,
                         Err(_) => Stage::Error(result, encoder.cursor()),
                     };
                     (encoder.len(), stage)
@@ -255,18 +288,25 @@ impl Producer {
     }
 
     /// The current item's data from `cursor` on.
-    fn value(
+    fn value<P: CryptoProvider>(
         &mut self,
         cursor: Cursor,
-        requester: Requester<'_>,
-        source: Source<'_>,
-        descriptors: &[u8],
+        source: GetSource<'_>,
         room: &mut [u8],
     ) -> Result<(usize, Stage), DataAccessResult> {
+        let GetSource { requester, objects, descriptors, filled } = source;
         let mut reader = Reader::new(descriptors.get(self.offset..).unwrap_or(&[]));
         let item = AttributeDescriptorWithSelection::decode(&mut reader)
             .map_err(|_| DataAccessResult::OtherReason)?;
-        let read = read(requester, source, &item, cursor, room)?;
+        let mut filled_value = None;
+        if Host::<'_, P>::HAS_DATA_PROTECTION && is_buffer(&item.attribute) {
+            requester.attribute(objects.device, &item.attribute, AccessRights::READ)?;
+            filled_value = filled.read(cursor, room)?;
+        }
+        let read = match filled_value {
+            Some(read) => read,
+            None => read(requester, objects, &item, cursor, room)?,
+        };
         let stage = match read.rest {
             None => self.next_item(descriptors)?,
             Some(cursor) => Stage::Value(cursor),

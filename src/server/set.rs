@@ -2,8 +2,9 @@
 
 use cosem_objects::{AccessRights, DataAccessResult, Effects};
 use dlms_axdr::{Data, DecodeError, Encoder};
-use dlms_security::{CryptoProvider, Protection};
+use dlms_security::{CryptoProvider, Protection, SystemTitle};
 
+use super::data_protection::is_buffer;
 use super::event::{Event, EventQueue};
 use super::incoming::{Abort, Progress, Received, SET, Whole, receive};
 use super::resolve::Requester;
@@ -26,11 +27,13 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let Session { state: State::Associated(association), storage, events, .. } = self else {
             return Err(Failure::NOT_ALLOWED);
         };
-        let (conformance, transfer) = (association.conformance, &mut association.transfer);
+        let (conformance, client) = (association.conformance, association.client_title);
+        let transfer = &mut association.transfer;
         let received = receive(&SET, conformance, transfer, storage.as_mut(), request)?;
         let Received { invoke_id, is_list, protection, mut block, progress } = received;
         let requester = Requester::new(host, association.id, request).protected_by(protection);
-        let mut write = Writing { requester, events, response: Protection::empty() };
+        let is_broadcast = request.is_broadcast();
+        let mut write = Writing { requester, client, is_broadcast, events, response: Protection::empty() };
         let (one, list) = if block.is_some() { (3, 4) } else { (1, 5) };
         let mut encoder = Encoder::new(out);
         let mut begin = |choice| encoder.octets(&[SET_RESPONSE, choice, invoke_id.0]);
@@ -69,6 +72,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
 /// What the writes of one request share.
 pub(super) struct Writing<'w> {
     pub(super) requester: Requester<'w>,
+    pub(super) client: Option<SystemTitle>,
+    pub(super) is_broadcast: bool,
     pub(super) events: &'w mut EventQueue,
     /// What the attributes demand of the response.
     pub(super) response: Protection,
@@ -101,23 +106,28 @@ impl Writing<'_> {
     ) -> Result<DataAccessResult, DecodeError> {
         let item = AttributeDescriptorWithSelection::decode(&mut whole.descriptors)?;
         let value = Data::decode(&mut whole.values)?;
-        Ok(self.attribute(host, &item, value).err().unwrap_or(DataAccessResult::Success))
+        Ok(self.attribute(host, &item, value, whole.room).err().unwrap_or(DataAccessResult::Success))
     }
 
-    /// Writes one attribute, with what follows from it in the rest of the device.
+    /// Writes one attribute, with what follows from it in the rest of the device. Protected data are opened in `room`.
     pub(super) fn attribute<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         item: &AttributeDescriptorWithSelection<'_>,
         value: Data<'_>,
+        room: &mut [u8],
     ) -> Result<(), DataAccessResult> {
         let attribute = &item.attribute;
         let granted = self.requester.attribute(host.device, attribute, AccessRights::WRITE)?;
         self.response |= granted.response;
-        let mut effects = Effects::new();
-        let object = host.device.object_mut(granted.index).ok_or(DataAccessResult::ObjectUndefined)?;
-        object.set(attribute.attribute_id, item.selection, value, &mut effects)?;
-        host.carry_out(&effects, self.events);
+        if Host::<'_, P>::HAS_DATA_PROTECTION && is_buffer(attribute) {
+            self.protection_buffer(host, granted.index, item, value, room)?;
+        } else {
+            let mut effects = Effects::new();
+            let object = host.device.object_mut(granted.index).ok_or(DataAccessResult::ObjectUndefined)?;
+            object.set(attribute.attribute_id, item.selection, value, &mut effects)?;
+            host.carry_out(&effects, self.events);
+        }
         self.events.push(Event::AttributeWritten {
             class_id: attribute.class_id,
             instance_id: attribute.instance_id,

@@ -2,9 +2,9 @@
 //! the messages.
 //!
 //! The layouts are sure; what exactly the protection covers is not: the structure has no date-time where the header of a
-//! protected APDU has one, and the known implementations disagree on what is signed. The object keeps and shows the
-//! parameters and refuses its methods with `read-write-denied`; whoever protects messages answers for them where that is
-//! asked for. The buffer is what was put there: it is neither filled nor taken apart.
+//! protected APDU has one, and the known implementations disagree on what is signed. The object keeps and shows its lists
+//! and parameters, and refuses its methods, and the writing of its buffer, with `read-write-denied`; whoever protects
+//! messages answers for them, and for the reading of the buffer, where that is asked for.
 
 use dlms_axdr::{BufferFull, Data, Encode, Encoder, Enum, FromData, TypeMismatch};
 use dlms_obis::LogicalName;
@@ -102,12 +102,13 @@ pub struct ProtectionParameters<'a> {
     pub key_info: ProtectionKeyInfo<'a>,
 }
 
-/// Data protection, with lists of up to `SIZE` octets each.
+/// Data protection, with lists of up to `SIZE` octets each. protection_parameters_get must also hold the key-info of a
+/// wrapped or agreed key, up to 192 octets.
 #[derive(Clone, Debug)]
 pub struct DataProtection<const SIZE: usize> {
     /// Attribute 1.
     pub logical_name: LogicalName,
-    /// Attribute 2.
+    /// Attribute 2 where it is not protected anew for each reading.
     pub protection_buffer: OctetString<SIZE>,
     /// Attribute 6: bits as in [`AccessRights`](crate::AccessRights), from `authenticated_request` on.
     pub required_protection: u8,

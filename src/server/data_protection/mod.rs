@@ -7,26 +7,29 @@
 //! | 2 set_protected_attributes | objects, layers, octets | – |
 //! | 3 invoke_protected_method | method, layers, octets | layers, octets, if the method returns something |
 //!
+//! and the protection_buffer, see `buffer`.
+//!
 //! The way round is no way past: what is reached by it needs the same right of the same association as if it were asked
 //! for itself, and that right's demands are held against the protection of the APDU, not of the data inside.
 
 use core::ops::Range;
 
-use cosem_objects::classes::{ProtectedObject, Restriction};
-use cosem_objects::{AccessRights, ActionResult, Context};
-use dlms_axdr::{Cursor, Data, Encoder, Enum, FromData};
+use cosem_objects::{ActionResult, Context};
+use dlms_axdr::{Data, Encoder, Enum, FromData};
 use dlms_obis::LogicalName;
 use dlms_security::{CryptoProvider, Functions, Protection, RequiredProtection, SystemTitle};
 
 use super::action::Invocation;
 use super::event::Event;
-use super::get::{Read, read};
-use super::security_setup::Source;
 use super::session::Host;
-use super::set::Writing;
 use crate::ProtectionError;
-use crate::protection::{Accepted, DataLayer, Demand, data_layers};
-use crate::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection, MethodDescriptor};
+use crate::protection::{Accepted, DataLayer, Demand, SealedKeyInfo, data_layers};
+use crate::xdlms::MethodDescriptor;
+
+mod buffer;
+mod listed;
+
+pub(super) use buffer::{Filled, is_buffer};
 
 pub(super) const DATA_PROTECTION: u16 = 30;
 const REQUIRED_PROTECTION: i8 = 6;
@@ -103,22 +106,7 @@ impl Invocation<'_> {
         value: &mut [u8],
     ) -> Result<usize, ActionResult> {
         let layers = self.checked(call.layers(host, layers, call.required.response()))?;
-        let Data::Array(objects) = objects else { return Err(ActionResult::TypeUnmatched) };
-        let mut encoder = Encoder::new(value);
-        encoder.structure(objects.len()).map_err(too_long)?;
-        let mut end = encoder.len();
-        for object in objects {
-            let item = AttributeDescriptorWithSelection::from(attribute(object)?);
-            let room = value.get_mut(end..).unwrap_or(&mut []);
-            match read(self.requester, Source::new(host), &item, Cursor::default(), room) {
-                Ok(Read { length, rest: None, response }) => {
-                    end += length;
-                    self.response |= response;
-                }
-                Ok(_) => return Err(ActionResult::OtherReason),
-                Err(result) => return Err(ActionResult::from_code(result.code())),
-            }
-        }
+        let end = self.read_listed(host, objects, value)?;
         let protected = call.protect(host, &layers, value, 0..end);
         self.checked(protected)
     }
@@ -133,28 +121,7 @@ impl Invocation<'_> {
         value: &mut [u8],
     ) -> Result<usize, ActionResult> {
         let layers = self.checked(call.layers(host, layers, call.required.request()))?;
-        let Data::Array(objects) = objects else { return Err(ActionResult::TypeUnmatched) };
-        // All are granted before the first is set.
-        for object in objects {
-            let granted = self.requester.attribute(host.device, &attribute(object)?, AccessRights::WRITE);
-            granted.map_err(|result| ActionResult::from_code(result.code()))?;
-        }
-        let room = value.get_mut(..octets.len()).ok_or(ActionResult::OtherReason)?;
-        room.copy_from_slice(octets);
-        let plain = self.checked(call.unprotect(host, &layers, room))?;
-        let plain =
-            Data::from_octets(room.get(plain).unwrap_or(&[])).map_err(|_| ActionResult::TypeUnmatched)?;
-        let Data::Structure(values) = plain else { return Err(ActionResult::TypeUnmatched) };
-        if values.len() != objects.len() {
-            return Err(ActionResult::TypeUnmatched);
-        }
-        for (object, value) in objects.into_iter().zip(values) {
-            let mut writing =
-                Writing { requester: self.requester, events: self.events, response: Protection::empty() };
-            let written = writing.attribute(host, &attribute(object)?.into(), value);
-            self.response |= writing.response;
-            written.map_err(|result| ActionResult::from_code(result.code()))?;
-        }
+        self.set_listed(host, call, objects, &layers, octets, value)?;
         Ok(0)
     }
 
@@ -240,6 +207,17 @@ impl Call {
         keys.protect_data(counters, layers, self.client, TWO, value, data)
     }
 
+    fn seal<P: CryptoProvider>(
+        &self,
+        host: &mut Host<'_, P>,
+        layers: &[DataLayer],
+        value: &mut [u8],
+        data: Range<usize>,
+    ) -> Result<(Range<usize>, SealedKeyInfo), ProtectionError> {
+        let (mut keys, counters) = host.keys(self.setup, None).ok_or(ProtectionError::NoKey)?;
+        keys.seal_data(counters, layers, self.client, value, data)
+    }
+
     fn unprotect<P: CryptoProvider>(
         &self,
         host: &mut Host<'_, P>,
@@ -260,18 +238,6 @@ impl Call {
 impl<P: CryptoProvider> Host<'_, P> {
     /// Whether a program has what protected data need.
     pub(super) const HAS_DATA_PROTECTION: bool = P::FUNCTIONS.contains(Functions::GENERAL_ENVELOPES);
-}
-
-/// A whole attribute of another object.
-fn attribute(object: Data<'_>) -> Result<AttributeDescriptor, ActionResult> {
-    let object = ProtectedObject::from_data(object)?;
-    match object {
-        ProtectedObject { class_id: DATA_PROTECTION, .. } => Err(ActionResult::ReadWriteDenied),
-        ProtectedObject { restriction: Restriction::None, data_index: 0, .. } => {
-            Ok(AttributeDescriptor::new(object.class_id, object.logical_name, object.attribute_index))
-        }
-        _ => Err(ActionResult::OtherReason),
-    }
 }
 
 fn too_long(_: dlms_axdr::BufferFull) -> ActionResult {
