@@ -7,6 +7,8 @@ use embedded_storage::nor_flash::{
     check_write,
 };
 
+use crate::power;
+
 const FILE: &core::ffi::CStr = c"flash.bin";
 const UPDATE: usize = 3;
 const CREATE: usize = 7;
@@ -27,11 +29,12 @@ impl Flash {
     /// # Errors
     /// There is none.
     pub fn open() -> Result<Self, NorFlashErrorKind> {
+        power::start();
         if let Some(file) = open(UPDATE) {
             return Ok(Self { file });
         }
-        let mut flash = Self { file: open(CREATE).ok_or(NorFlashErrorKind::Other)? };
-        NorFlash::erase(&mut flash, 0, CAPACITY as u32)?;
+        let flash = Self { file: open(CREATE).ok_or(NorFlashErrorKind::Other)? };
+        flash.blank(0, CAPACITY as u32)?;
         Ok(flash)
     }
 
@@ -39,6 +42,11 @@ impl Flash {
         // SAFETY: the host's file; no memory is touched.
         let failed = unsafe { syscall!(SEEK, self.file, offset) };
         if failed == 0 { Ok(()) } else { Err(NorFlashErrorKind::Other) }
+    }
+
+    fn blank(self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        const BLANK: [u8; 1024] = [0xFF; 1024];
+        (from..to).step_by(BLANK.len()).try_for_each(|offset| self.put(offset, &BLANK))
     }
 
     fn put(self, offset: u32, octets: &[u8]) -> Result<(), NorFlashErrorKind> {
@@ -81,8 +89,15 @@ impl NorFlash for Flash {
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
         check_erase(self, from, to)?;
-        const BLANK: [u8; 256] = [0xFF; 256];
-        (from..to).step_by(BLANK.len()).try_for_each(|offset| self.put(offset, &BLANK))
+        for sector in (from..to).step_by(SECTOR) {
+            let end = sector + SECTOR as u32;
+            if power::goes().is_some() {
+                self.blank(sector, sector.midpoint(end))?;
+                power::off();
+            }
+            self.blank(sector, end)?;
+        }
+        Ok(())
     }
 
     /// Writing only clears bits, as on the chip.
@@ -92,6 +107,13 @@ impl NorFlash for Flash {
             let mut stored = [0; 64];
             let stored = stored.get_mut(..piece.len()).unwrap_or_default();
             ReadNorFlash::read(self, at, stored)?;
+            if let Some(unchanged) = power::goes() {
+                let (done, torn) = (piece.len() / 2, piece.get(piece.len() / 2));
+                stored.iter_mut().zip(piece).take(done).for_each(|(old, new)| *old &= new);
+                stored.get_mut(done).zip(torn).into_iter().for_each(|(old, new)| *old &= new | unchanged);
+                self.put(at, stored)?;
+                power::off();
+            }
             stored.iter_mut().zip(piece).for_each(|(old, new)| *old &= new);
             self.put(at, stored)?;
         }

@@ -1,5 +1,6 @@
 //! What the host does for the board.
 
+use core::ffi::CStr;
 use core::fmt;
 
 use cortex_m_semihosting::{hprintln, syscall};
@@ -14,7 +15,11 @@ pub fn unix_seconds() -> u32 {
 
 /// Fills `out` with random numbers; `false` if there are none.
 pub fn random(out: &mut [u8]) -> bool {
-    let name = c"/dev/urandom";
+    read(c"/dev/urandom", out)
+}
+
+/// Fills `out` from the beginning of a file; `false` if it is not there, or too short.
+pub(crate) fn read(name: &CStr, out: &mut [u8]) -> bool {
     // SAFETY: the pointers and lengths are those of `name` and `out`.
     unsafe {
         let file = syscall!(OPEN, name.as_ptr(), READ_BINARY, name.to_bytes().len()) as isize;

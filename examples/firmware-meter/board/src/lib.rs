@@ -4,9 +4,10 @@
 //! time, random numbers, a file for the data flash.
 #![no_std]
 
-pub mod bank;
 mod flash;
 mod host;
+mod image;
+mod power;
 mod registers;
 mod stack;
 mod timer;
@@ -14,6 +15,7 @@ mod uart;
 
 pub use flash::Flash;
 pub use host::{log, random, unix_seconds};
+pub use image::{place, running, start};
 pub use stack::stack_used;
 pub use timer::Timer;
 pub use uart::{OPTICAL_PORT, REMOTE_PORT, Uart};

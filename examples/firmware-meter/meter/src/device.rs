@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use banks::BLOCK;
 use dlms::obis::LogicalName;
 use dlms::objects::classes::{
     AssociationLn, Clock, Data, DemandRegister, DisconnectControl, ImageTransfer, ProfileGeneric, Register,
@@ -139,8 +140,7 @@ impl Device {
         let imported = kept.and_then(|octets| octets.into_array().ok()).map_or(0, u32::from_le_bytes);
         let value = |class_id, name| CaptureObjectDefinition::new(class_id, name, 2);
         let (banks, transfer) = storage.banks();
-        let mut image_transfer =
-            ImageTransfer::new(LogicalName::new(0, 0, 44, 0, 0, 255), banks, image::BLOCK);
+        let mut image_transfer = ImageTransfer::new(LogicalName::new(0, 0, 44, 0, 0, 255), banks, BLOCK);
         image_transfer.restore(transfer);
         let mut saps = SapAssignment::new(LogicalName::new(0, 0, 41, 0, 0, 255));
         let _ = saps.connect(SapEntry { sap: 1, logical_device_name: text(NAME) });
