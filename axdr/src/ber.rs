@@ -149,16 +149,19 @@ pub fn write_element(
 /// Puts the length of what begins at `start` in place of the octet before it.
 #[inline(never)]
 fn insert_length(encoder: &mut Encoder<'_>, start: usize) -> Result<(), BufferFull> {
-    let length = encoder.len() - start;
+    let length = encoder.len().saturating_sub(start);
     let mut octets = [0; 5];
     let mut head = Encoder::new(&mut octets);
     head.length(length)?;
     let head = head.written();
-    let more = head.len() - 1;
-    encoder.octets(&[0; 4][..more])?;
-    let written = encoder.written_mut();
-    written.copy_within(start..start + length, start + more);
-    written[start - 1..start + more].copy_from_slice(head);
+    // The first octet of the length has its place already.
+    let (_, more) = head.split_first().ok_or(BufferFull)?;
+    encoder.octets(more)?;
+    let written =
+        start.checked_sub(1).and_then(|at| encoder.written_mut().get_mut(at..)).ok_or(BufferFull)?;
+    let moved = written.len().checked_sub(more.len()).ok_or(BufferFull)?;
+    written.copy_within(..moved, more.len());
+    written.get_mut(..head.len()).ok_or(BufferFull)?.copy_from_slice(head);
     Ok(())
 }
 
@@ -188,8 +191,8 @@ pub fn write_integer(encoder: &mut Encoder<'_>, value: i64) -> Result<(), Buffer
 /// The buffer has no room left.
 pub fn write_bits(encoder: &mut Encoder<'_>, tag: u8, bits: BitString<'_>) -> Result<(), BufferFull> {
     encoder.u8(tag)?;
-    encoder.length(bits.octets().len() + 1)?;
-    encoder.u8((bits.octets().len() * 8 - bits.len()) as u8)?;
+    encoder.length(bits.octets().len().saturating_add(1))?;
+    encoder.u8(bits.unused())?;
     encoder.octets(bits.octets())
 }
 

@@ -31,7 +31,7 @@ impl<'a> BitString<'a> {
         let invalid = reader.error(DecodeErrorKind::InvalidValue("bit string".into()));
         let unused = usize::from(reader.u8()?);
         let octets = reader.octets(reader.remaining())?;
-        match (octets.len() * 8).checked_sub(unused) {
+        match octets.len().saturating_mul(8).checked_sub(unused) {
             Some(bits) if unused < 8 => Ok(Self { bits, octets }),
             _ => Err(invalid),
         }
@@ -52,15 +52,23 @@ impl<'a> BitString<'a> {
         self.octets
     }
 
+    /// How many bits of the last octet have no meaning.
+    pub(crate) const fn unused(&self) -> u8 {
+        self.bits.wrapping_neg() as u8 % 8
+    }
+
     /// Bit number `bit`, 0 being the first.
     pub const fn get(&self, bit: usize) -> Option<bool> {
-        if bit < self.bits { Some(self.octets[bit / 8] & 0x80 >> (bit % 8) != 0) } else { None }
+        match self.octets.split_at_checked(bit / 8) {
+            Some((_, [octet, ..])) if bit < self.bits => Some(*octet & 0x80 >> (bit % 8) != 0),
+            _ => None,
+        }
     }
 
     /// The bits, the first one first.
     pub fn iter(&self) -> impl Iterator<Item = bool> + use<'a> {
-        let octets = self.octets;
-        (0..self.bits).map(move |bit| octets[bit / 8] & 0x80 >> (bit % 8) != 0)
+        let bits = self.octets.iter().flat_map(|octet| (0..8).map(move |bit| octet & 0x80 >> bit != 0));
+        bits.take(self.bits)
     }
 }
 

@@ -30,7 +30,7 @@ impl<'a> CompactArray<'a> {
     pub(crate) fn decode(reader: &mut Reader<'a>, depth: usize) -> Result<Self, DecodeError> {
         let start = reader.clone();
         let element = describe(reader, depth)?;
-        let description = &start.rest()[..reader.offset() - start.offset()];
+        let description = start.before(reader);
         let mut contents = {
             let length = reader.length()?;
             reader.sub(length)?
@@ -47,8 +47,8 @@ impl<'a> CompactArray<'a> {
         }
         let mut count = 0;
         if element.fixed {
-            count = octets.len() / element.octets;
-            contents.octets(count * element.octets)?;
+            count = octets.len().checked_div(element.octets).unwrap_or(0);
+            contents.octets(count.wrapping_mul(element.octets))?;
         }
         while !contents.is_empty() {
             let missing = element.octets.saturating_sub(contents.remaining());
@@ -56,7 +56,7 @@ impl<'a> CompactArray<'a> {
                 return Err(contents.error(DecodeErrorKind::truncated(missing)));
             }
             skip_element(&mut Reader::new(description), &mut contents)?;
-            count += 1;
+            count = count.wrapping_add(1);
         }
         Ok(Self { description, contents: octets, count })
     }
@@ -223,7 +223,7 @@ pub(crate) fn decode_element<'a>(
     };
     *types = whole;
     skip_element(types, contents)?;
-    let octets = &start.rest()[..contents.offset() - start.offset()];
+    let octets = start.before(contents);
     Ok(match kind {
         DataKind::Array => Data::Array(Sequence::compact_array(count, inner, octets)),
         _ => Data::Structure(Sequence::compact_structure(count, inner, octets)),

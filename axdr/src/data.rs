@@ -287,7 +287,7 @@ pub(crate) fn simple<'a>(reader: &mut Reader<'a>, kind: DataKind) -> Result<Data
 pub(crate) fn utf8_string<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let octets = reader.octet_string()?;
     core::str::from_utf8(octets).map_err(|error| DecodeError {
-        offset: reader.offset() - octets.len() + error.valid_up_to(),
+        offset: reader.offset().wrapping_sub(octets.len()).wrapping_add(error.valid_up_to()),
         kind: DecodeErrorKind::InvalidValue("utf8-string".into()),
     })
 }
@@ -319,9 +319,9 @@ pub(crate) fn count(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
 
 fn sequence<'a>(reader: &mut Reader<'a>) -> Result<Sequence<'a>, DecodeError> {
     let count = count(reader)?;
-    let (octets, start) = (reader.rest(), reader.offset());
+    let start = reader.clone();
     skip(reader, count, MAX_DEPTH - 1)?;
-    Ok(Sequence::tagged(count, &octets[..reader.offset() - start]))
+    Ok(Sequence::tagged(count, start.before(reader)))
 }
 
 /// Checks and passes `values` values that hold at most `depth` levels of others.
@@ -335,16 +335,17 @@ pub(crate) fn skip(reader: &mut Reader<'_>, values: usize, depth: usize) -> Resu
 fn skip_nested(reader: &mut Reader<'_>, values: usize, depth: usize) -> Result<(), DecodeError> {
     // How many values are left in each sequence that is open around the current one.
     let mut outer = [0; MAX_DEPTH];
-    let mut level = 0;
+    let depth = depth.min(MAX_DEPTH);
+    let mut level = 0usize;
     let mut left = values;
     loop {
         left = skip_flat(reader, left);
         while left == 0 {
-            if level == 0 {
-                return Ok(());
+            level = level.wrapping_sub(1);
+            match outer.get(level) {
+                Some(around) => left = *around,
+                None => return Ok(()),
             }
-            level -= 1;
-            left = outer[level];
         }
         left -= 1;
         // The rows of a profile.
@@ -362,7 +363,7 @@ fn skip_nested(reader: &mut Reader<'_>, values: usize, depth: usize) -> Result<(
         let kind = kind(reader, "Data")?;
         match kind {
             DataKind::Array | DataKind::Structure => {
-                if level == depth {
+                if level >= depth {
                     return Err(reader.error(DecodeErrorKind::TooDeep));
                 }
                 outer[level] = left;
@@ -370,7 +371,7 @@ fn skip_nested(reader: &mut Reader<'_>, values: usize, depth: usize) -> Result<(
                 left = count(reader)?;
             }
             DataKind::CompactArray => {
-                CompactArray::decode(reader, depth - level)?;
+                CompactArray::decode(reader, depth.saturating_sub(level))?;
             }
             _ => compact::skip_simple(reader, kind)?,
         }
@@ -408,7 +409,7 @@ fn flat(all: &[u8], values: usize) -> (usize, usize) {
         }
         left -= 1;
     }
-    (left, all.len() - octets.len())
+    (left, all.len().wrapping_sub(octets.len()))
 }
 
 #[cfg(test)]

@@ -68,17 +68,18 @@ impl<'b> Encoder<'b> {
 
     /// How much room is left.
     pub const fn remaining(&self) -> usize {
-        self.buffer.len() + self.held.len() - self.length
+        (self.buffer.len().wrapping_add(self.held.len())).wrapping_sub(self.length)
     }
 
     /// What was written.
     pub fn written(&self) -> &[u8] {
-        &self.buffer[..self.length]
+        // `length` never exceeds the buffer, so the fallback is never taken; it spares a panic path.
+        self.buffer.get(..self.length).unwrap_or_default()
     }
 
     /// What was written, to be changed in place (a length that is only known at the end, for instance).
     pub fn written_mut(&mut self) -> &mut [u8] {
-        &mut self.buffer[..self.length]
+        self.buffer.get_mut(..self.length).unwrap_or_default()
     }
 
     /// The number of the element that is being written; 0 at the start of a value.
@@ -122,7 +123,7 @@ impl<'b> Encoder<'b> {
 
     /// Where to resume after [`BufferFull`].
     pub const fn cursor(&self) -> Cursor {
-        let element = self.skipped.wrapping_add((self.length - self.element) as u32);
+        let element = self.skipped.wrapping_add(self.length.wrapping_sub(self.element) as u32);
         let skip = if element > self.cursor.skip { element } else { self.cursor.skip };
         Cursor { skip, ..self.cursor }
     }
@@ -134,7 +135,7 @@ impl<'b> Encoder<'b> {
         match self.buffer.get_mut(self.length..).and_then(|room| room.get_mut(..octets.len())) {
             Some(room) => {
                 room.copy_from_slice(octets);
-                self.length += octets.len();
+                self.length = self.length.wrapping_add(octets.len());
                 Ok(())
             }
             None => self.octets_at_edge(octets),
@@ -210,15 +211,16 @@ impl<'b> Encoder<'b> {
     /// The slow path of [`Encoder::octets`]: part of it is already out, or it does not fit.
     #[cold]
     fn octets_at_edge(&mut self, octets: &[u8]) -> Result<(), BufferFull> {
-        let already_out = ((self.cursor.skip - self.skipped) as usize).min(octets.len());
-        self.skipped += already_out as u32;
+        let already_out = (self.cursor.skip.wrapping_sub(self.skipped) as usize).min(octets.len());
+        self.skipped = self.skipped.wrapping_add(already_out as u32);
         if self.skipped == self.cursor.skip {
             self.release();
         }
-        let rest = &octets[already_out..];
-        let fitting = rest.len().min(self.remaining());
-        self.buffer[self.length..self.length + fitting].copy_from_slice(&rest[..fitting]);
-        self.length += fitting;
+        let rest = octets.get(already_out..).unwrap_or_default();
+        let room = self.buffer.get_mut(self.length..).unwrap_or_default();
+        let fitting = rest.len().min(room.len());
+        room.iter_mut().zip(rest).for_each(|(place, octet)| *place = *octet);
+        self.length = self.length.wrapping_add(fitting);
         if fitting == rest.len() { Ok(()) } else { Err(BufferFull) }
     }
 

@@ -22,13 +22,13 @@ impl<'a> Reader<'a> {
 
     /// A reader at the start of `octets`, which are found at offset `base` of a larger message.
     pub const fn at(octets: &'a [u8], base: usize) -> Self {
-        Self { rest: octets, end: base + octets.len() }
+        Self { rest: octets, end: base.wrapping_add(octets.len()) }
     }
 
     /// Offset of the next octet in the whole message.
     #[inline]
     pub const fn offset(&self) -> usize {
-        self.end - self.rest.len()
+        self.end.wrapping_sub(self.rest.len())
     }
 
     /// How many octets are left.
@@ -190,6 +190,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What was read by `after`, which is this reader later on.
+    pub(crate) fn before(&self, after: &Self) -> &'a [u8] {
+        self.rest.get(..self.rest.len().wrapping_sub(after.rest.len())).unwrap_or_default()
+    }
+
     /// A reader of the next `count` octets alone.
     pub fn sub(&mut self, count: usize) -> Result<Reader<'a>, DecodeError> {
         let base = self.offset();
@@ -212,6 +217,6 @@ impl<'a> Reader<'a> {
 
     #[inline]
     const fn truncated(&self, needed: usize) -> DecodeError {
-        self.error(DecodeErrorKind::truncated(needed - self.remaining()))
+        self.error(DecodeErrorKind::truncated(needed.saturating_sub(self.remaining())))
     }
 }

@@ -58,12 +58,12 @@ impl<'a> Rows<'a> {
             DataKind::CompactArray => {
                 let array = CompactArray::decode(reader, MAX_DEPTH)?;
                 let contents = array.contents();
-                let mut types = Reader::at(array.description(), start.offset() + 1);
+                let mut types = Reader::at(array.description(), start.offset().wrapping_add(1));
                 let rows = array.len();
                 if rows > 0 && data::kind(&mut types, "row")? != DataKind::Structure {
                     return Err(start.error(DecodeErrorKind::InvalidValue("row".into())));
                 }
-                let reader = Reader::at(contents, reader.offset() - contents.len());
+                let reader = Reader::at(contents, reader.offset().wrapping_sub(contents.len()));
                 Ok(Self { reader, types: types.rest(), cell_types: &[], rows, cells: 0 })
             }
             kind => {

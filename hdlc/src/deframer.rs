@@ -191,7 +191,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
             self.last_octet = now;
         }
         while self.head < self.filled {
-            let missing = self.need.saturating_sub(self.filled - self.head);
+            let missing = self.need.saturating_sub(self.filled.wrapping_sub(self.head));
             if missing > 0 && !self.top_up(missing, input) {
                 return None;
             }
@@ -199,7 +199,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
                 Scan::Frame { range, header } => {
                     self.head = range.end;
                     self.need = 0;
-                    return Some(header.frame(&self.buffer.as_ref()[range]));
+                    return Some(header.frame(self.buffer.as_ref().get(range)?));
                 }
                 Scan::Partial { start, need } => {
                     self.head = start;
@@ -208,23 +208,19 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
                 Scan::Consumed => (self.head, self.filled) = (0, 0),
             }
         }
-        match self.scan(Some(input)) {
+        let all = core::mem::take(input);
+        match self.scan(Some(all)) {
             Scan::Frame { range, header } => {
-                let octets = &input[range.clone()];
-                *input = &input[range.end..];
-                Some(header.frame(octets))
+                *input = all.get(range.end..)?;
+                Some(header.frame(all.get(range)?))
             }
             Scan::Partial { start, need } => {
-                let rest = &input[start..];
-                self.buffer.as_mut()[..rest.len()].copy_from_slice(rest);
+                let rest = all.get(start..)?;
+                self.buffer.as_mut().get_mut(..rest.len())?.copy_from_slice(rest);
                 (self.head, self.filled, self.need) = (0, rest.len(), need);
-                *input = &[];
                 None
             }
-            Scan::Consumed => {
-                *input = &[];
-                None
-            }
+            Scan::Consumed => None,
         }
     }
 
@@ -232,28 +228,34 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
     #[inline]
     fn top_up(&mut self, missing: usize, input: &mut &[u8]) -> bool {
         let buffer = self.buffer.as_mut();
-        if self.head + self.need > buffer.len() {
-            buffer.copy_within(self.head..self.filled, 0);
-            self.filled -= self.head;
+        if self.head.wrapping_add(self.need) > buffer.len() {
+            if let Some(filled) = buffer.get_mut(..self.filled)
+                && self.head <= filled.len()
+            {
+                filled.copy_within(self.head.., 0);
+            }
+            self.filled = self.filled.saturating_sub(self.head);
             self.head = 0;
         }
-        let (piece, rest) = input.split_at(missing.min(input.len()));
+        let (piece, rest) = input.split_at_checked(missing).unwrap_or((*input, &[]));
         *input = rest;
-        let target = &mut buffer[self.filled..self.filled + piece.len()];
+        let target = buffer.get_mut(self.filled..).and_then(|room| room.get_mut(..piece.len()));
+        // It is there: no candidate is followed that needs more than the buffer.
+        let Some(target) = target else { return false };
         // A call of memcpy costs more than the octets of the smallest pieces.
         if let ([only], [slot]) = (piece, &mut *target) {
             *slot = *only;
         } else {
             target.copy_from_slice(piece);
         }
-        self.filled += piece.len();
+        self.filled = self.filled.wrapping_add(piece.len());
         piece.len() == missing
     }
 
     /// Looks for a frame in `input`, or in the buffer.
     fn scan(&mut self, input: Option<&[u8]>) -> Scan {
         let capacity = self.buffer.as_ref().len();
-        let octets = input.unwrap_or(&self.buffer.as_ref()[self.head..self.filled]);
+        let octets = input.unwrap_or(self.buffer.as_ref().get(self.head..self.filled).unwrap_or_default());
         let base = if input.is_some() { 0 } else { self.head };
         let candidate = &mut self.candidate;
         let statistics = &mut self.statistics;
@@ -263,10 +265,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
                 return Scan::Consumed;
             }
             if !candidate.open {
-                let noise = find_flag(&octets[at..]);
-                let skipped = noise.unwrap_or(octets.len() - at);
+                let rest = octets.get(at..).unwrap_or_default();
+                let noise = find_flag(rest);
+                let skipped = noise.unwrap_or(rest.len());
                 statistics.noise = statistics.noise.wrapping_add(skipped as u64);
-                at += skipped;
+                at = at.wrapping_add(skipped);
                 candidate.advance(skipped);
                 #[cfg(test)]
                 {
@@ -275,12 +278,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
                 if noise.is_none() {
                     return Scan::Consumed;
                 }
-                at += 1;
+                at = at.wrapping_add(1);
                 candidate.advance(1);
                 candidate.open = true;
                 candidate.checked = 0;
             }
-            let rest = &octets[at..];
+            let rest = octets.get(at..).unwrap_or_default();
             if rest.is_empty() {
                 return Scan::Consumed;
             }
@@ -296,17 +299,18 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
                 } as u64;
             }
             match examination {
-                Examination::Short(need) => return Scan::Partial { start: base + at, need },
+                Examination::Short(need) => return Scan::Partial { start: base.wrapping_add(at), need },
                 Examination::Frame(header, length) => {
                     candidate.open = false;
                     candidate.advance(length);
                     statistics.frames = statistics.frames.wrapping_add(1);
-                    return Scan::Frame { range: base + at..base + at + length, header };
+                    let start = base.wrapping_add(at);
+                    return Scan::Frame { range: start..start.wrapping_add(length), header };
                 }
                 Examination::Refused(skip) => {
                     candidate.open = false;
                     candidate.advance(skip);
-                    at += skip;
+                    at = at.wrapping_add(skip);
                 }
             }
         }
@@ -328,16 +332,17 @@ impl Candidate {
     ) -> Examination {
         use Examination::{Refused, Short};
 
-        if octets[0] & 0xF0 != 0xA0 {
+        let Some(first) = octets.first() else { return Short(MIN_LENGTH + 1) };
+        if first & 0xF0 != 0xA0 {
             // A doubled flag is not an error.
-            statistics.malformed = statistics.malformed.saturating_add(u32::from(octets[0] != FLAG));
+            statistics.malformed = statistics.malformed.saturating_add(u32::from(*first != FLAG));
             return Refused(0);
         }
         // The shortest frame and its closing flag.
         if octets.len() <= MIN_LENGTH {
             return Short(MIN_LENGTH + 1);
         }
-        let length = claimed_length(octets[0], octets[1]);
+        let length = claimed_length(*first, octets[1]);
         if length < MIN_LENGTH || length >= capacity {
             statistics.malformed = statistics.malformed.saturating_add(1);
             return Refused(0);
@@ -380,7 +385,7 @@ impl Candidate {
             statistics.lengths = statistics.lengths.saturating_add(1);
             return Refused(self.strike(length));
         }
-        self.crc.update(&octets[self.checked..length]);
+        self.crc.update(octets.get(self.checked..length).unwrap_or_default());
         if !self.crc.is_good() {
             statistics.frame_checks = statistics.frame_checks.saturating_add(1);
             return Refused(if has_information { length } else { 0 });
@@ -390,7 +395,7 @@ impl Candidate {
 
     /// Counts a wrong length, and says how many octets to give up because of it.
     fn strike(&mut self, length: usize) -> usize {
-        self.strikes = if self.suspect > 0 { self.strikes + 1 } else { 1 };
+        self.strikes = if self.suspect > 0 { self.strikes.saturating_add(1) } else { 1 };
         self.suspect = self.suspect.max(length);
         if self.strikes < STRIKES {
             return 0;
@@ -415,8 +420,9 @@ fn find_flag(octets: &[u8]) -> Option<usize> {
         .iter()
         .position(|block| block.iter().fold(false, |found, octet| found | is_flag(octet)))
         .unwrap_or(blocks.len());
-    let start = near + clear * 32;
-    octets[start..].iter().position(is_flag).map(|position| start + position)
+    let start = near.wrapping_add(clear.wrapping_mul(32));
+    let position = octets.get(start..)?.iter().position(is_flag)?;
+    Some(start.wrapping_add(position))
 }
 
 #[cfg(test)]

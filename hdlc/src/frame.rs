@@ -154,7 +154,7 @@ impl<'a> Frame<'a> {
     /// Octets of the encoded frame, both flags included.
     #[must_use]
     pub const fn encoded_length(&self) -> usize {
-        self.length_with(self.information.len()) + 2
+        self.length_with(self.information.len()).saturating_add(2)
     }
 
     /// Writes the frame with the information field in several pieces, so that nobody has to join them first.
@@ -163,9 +163,10 @@ impl<'a> Frame<'a> {
         information: &[&[u8]],
         out: &mut [u8],
     ) -> Result<usize, BufferTooSmall> {
-        let information_length = information.iter().map(|part| part.len()).sum();
+        let lengths = information.iter().map(|part| part.len());
+        let information_length = lengths.fold(0, usize::saturating_add);
         let length = self.length_with(information_length);
-        let needed = length + 2;
+        let needed = length.saturating_add(2);
         let available = out.len().min(MAX_FRAME);
         if needed > available {
             return Err(BufferTooSmall { needed, available });
@@ -173,29 +174,31 @@ impl<'a> Frame<'a> {
         let segmentation = if self.segmented { SEGMENTATION } else { 0 };
         let mut writer = Writer { out, at: 0 };
         writer.put(&[FLAG, FORMAT_TYPE | segmentation | (length >> 8) as u8, length as u8]);
-        writer.put(&self.destination.octets()[..self.destination.length() as usize]);
-        writer.put(&self.source.octets()[..self.source.length() as usize]);
+        for address in [self.destination, self.source] {
+            writer.put(address.octets().get(..address.length() as usize).unwrap_or_default());
+        }
         writer.put(&[self.control.octet()]);
         let mut crc = Crc::new();
         let mut checked = 1;
         if information_length > 0 {
-            crc.update(&writer.out[checked..writer.at]);
+            crc.update(writer.since(checked));
             checked = writer.at;
             writer.put(&crc.finish().to_le_bytes());
             for part in information {
                 writer.put(part);
             }
         }
-        crc.update(&writer.out[checked..writer.at]);
+        crc.update(writer.since(checked));
         writer.put(&crc.finish().to_le_bytes());
         writer.put(&[FLAG]);
-        Ok(writer.at)
+        // Measured before: they are the same.
+        if writer.at == needed { Ok(needed) } else { Err(BufferTooSmall { needed, available }) }
     }
 
     const fn length_with(&self, information: usize) -> usize {
         let header = 3 + self.destination.length() as usize + self.source.length() as usize;
         let header_check = if information == 0 { 0 } else { CHECK };
-        header + header_check + information + CHECK
+        information.saturating_add(header + header_check + CHECK)
     }
 }
 
@@ -218,7 +221,7 @@ impl Header {
             return fail(octets.len(), FrameErrorKind::Truncated);
         };
         let destination = address(addresses, 2)?;
-        let addresses = &addresses[destination.length() as usize..];
+        let addresses = addresses.get(destination.length() as usize..).unwrap_or_default();
         let source = address(addresses, 2 + destination.length() as usize)?;
         let length = 3 + destination.length() as usize + source.length() as usize;
         let Some(control) = addresses.get(source.length() as usize) else {
@@ -236,7 +239,7 @@ impl Header {
 
     /// Whether a frame of `claimed` octets has an information field after this header.
     pub(crate) fn has_information(&self, claimed: usize) -> Result<bool, FrameError> {
-        match claimed.checked_sub(self.length + CHECK) {
+        match claimed.checked_sub(self.length.wrapping_add(CHECK)) {
             Some(0) => Ok(false),
             Some(1..=CHECK) | None => fail(0, FrameErrorKind::TooShort),
             Some(_) => Ok(true),
@@ -246,7 +249,8 @@ impl Header {
     /// The frame, `octets` being those between the flags, of which every check has passed.
     pub(crate) fn frame(self, octets: &[u8]) -> Frame<'_> {
         let Self { destination, source, control, segmented, .. } = self;
-        let information = octets.get(self.length + CHECK..self.claimed - CHECK).unwrap_or(&[]);
+        let information =
+            octets.get(self.length.wrapping_add(CHECK)..self.claimed.wrapping_sub(CHECK)).unwrap_or(&[]);
         Frame { destination, source, control, segmented, information }
     }
 }
@@ -276,9 +280,16 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn put(&mut self, octets: &[u8]) {
-        let end = self.at + octets.len();
-        self.out[self.at..end].copy_from_slice(octets);
-        self.at = end;
+        let end = self.at.saturating_add(octets.len());
+        if let Some(room) = self.out.get_mut(self.at..end) {
+            room.copy_from_slice(octets);
+            self.at = end;
+        }
+    }
+
+    /// What was written after the first `start` octets.
+    fn since(&self, start: usize) -> &[u8] {
+        self.out.get(start..self.at).unwrap_or_default()
     }
 }
 

@@ -113,7 +113,7 @@ impl SendWindow {
             self.next = receive;
         }
         self.acknowledged = receive;
-        self.base = self.base.saturating_add(usize::from(frames) * self.limit);
+        self.base = self.base.saturating_add(usize::from(frames).saturating_mul(self.limit));
         if self.base >= self.length {
             (self.base, self.length) = (0, 0);
         }
@@ -143,11 +143,11 @@ impl SendWindow {
     /// The next segment that the window allows.
     pub(crate) fn segment(&mut self) -> Option<Segment> {
         let ahead = self.next.since(self.acknowledged);
-        let start = self.base + usize::from(ahead) * self.limit;
+        let start = self.base.saturating_add(usize::from(ahead).saturating_mul(self.limit));
         if ahead >= self.window || start >= self.length {
             return None;
         }
-        let end = self.length.min(start + self.limit);
+        let end = self.length.min(start.saturating_add(self.limit));
         let send = self.next;
         self.next = send.plus(1);
         if self.highest.since(self.acknowledged) <= ahead {
@@ -176,7 +176,8 @@ impl SendWindow {
             return Err(TransmitError::Apdu { announced, given: apdu.len() });
         }
         let Range { start, end } = segment.range;
-        let apdu = &apdu[start.saturating_sub(LLC_LENGTH)..end - LLC_LENGTH];
+        let part = start.saturating_sub(LLC_LENGTH)..end.saturating_sub(LLC_LENGTH);
+        let apdu = apdu.get(part).ok_or(TransmitError::Apdu { announced, given: apdu.len() })?;
         let header = llc.octets();
         let header = if start == 0 { &header[..] } else { &[] };
         Ok(frame.encode_parts(&[header, apdu], out)?)
@@ -207,7 +208,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Reassembly<B> {
 
     /// Whether there is room for a segment.
     pub(crate) fn fits(&self, segment: &[u8], more: bool) -> bool {
-        !more && !self.active || self.buffer.as_ref().len() - self.length >= segment.len()
+        !more && !self.active || self.buffer.as_ref().len().saturating_sub(self.length) >= segment.len()
     }
 
     /// Appends a segment that [fits](Self::fits) and hands out the MSDU after the last; an MSDU of one segment is not
@@ -216,7 +217,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Reassembly<B> {
         if !more && !self.active {
             return Some(segment);
         }
-        let end = self.length + segment.len();
+        let end = self.length.saturating_add(segment.len());
         self.buffer.as_mut().get_mut(self.length..end)?.copy_from_slice(segment);
         self.length = end;
         self.active = true;

@@ -96,7 +96,7 @@ impl Parameters {
     /// [`ParameterError`] where the field is malformed or holds a parameter that the standard does not know.
     pub fn decode(information: &[u8]) -> Result<Self, ParameterError> {
         let mut parameters = Self::default();
-        let (mut rest, mut offset) = match information {
+        let (mut rest, mut offset): (_, usize) = match information {
             [] => return Ok(parameters),
             [FORMAT_IDENTIFIER, GROUP_PARAMETERS, length, rest @ ..] => {
                 let group =
@@ -107,11 +107,11 @@ impl Parameters {
             _ => return Err(error(0, ParameterErrorKind::Format)),
         };
         while let [identifier, tail @ ..] = rest {
-            let truncated = error(offset + 1, ParameterErrorKind::Truncated);
+            let truncated = error(offset.saturating_add(1), ParameterErrorKind::Truncated);
             let (length, tail) = tail.split_first().ok_or(truncated)?;
             let (value, tail) = tail.split_at_checked(usize::from(*length)).ok_or(truncated)?;
             if !matches!(length, 0 | 1 | 2 | 4) {
-                return Err(error(offset + 1, ParameterErrorKind::Length(*length)));
+                return Err(error(offset.saturating_add(1), ParameterErrorKind::Length(*length)));
             }
             let value = value.iter().fold(0, |value, octet| value << 8 | u32::from(*octet));
             match *identifier {
@@ -121,7 +121,7 @@ impl Parameters {
                 WINDOW_RECEIVE => parameters.window_receive = clamp_window(value),
                 unknown => return Err(error(offset, ParameterErrorKind::Unknown(unknown))),
             }
-            offset += 2 + usize::from(*length);
+            offset = offset.saturating_add(2 + usize::from(*length));
             rest = tail;
         }
         Ok(parameters)
@@ -205,7 +205,7 @@ impl ParameterField {
 
 impl AsRef<[u8]> for ParameterField {
     fn as_ref(&self) -> &[u8] {
-        &self.octets[..self.length]
+        self.octets.get(..self.length).unwrap_or_default()
     }
 }
 

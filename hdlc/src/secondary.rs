@@ -327,13 +327,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, U: AsRef<[u8]> + AsMut<[u8]>> Secondary<B, U>
         if length > limit {
             return Err(SendError::TooLong { length, limit });
         }
-        let free = self.queue.as_mut().get_mut(self.queued..self.queued + 2 + apdu.len());
-        let Some((size, target)) = free.and_then(|free| free.split_first_chunk_mut()) else {
+        let free = self.queue.as_mut().get_mut(self.queued..);
+        let free = free.and_then(|free| free.split_first_chunk_mut());
+        let Some((size, target)) = free.and_then(|(size, free)| Some((size, free.get_mut(..apdu.len())?)))
+        else {
             return Err(SendError::QueueFull);
         };
         *size = (apdu.len() as u16).to_be_bytes();
         target.copy_from_slice(apdu);
-        self.queued += 2 + apdu.len();
+        self.queued = self.queued.wrapping_add(2).wrapping_add(apdu.len());
         Ok(())
     }
 
@@ -638,11 +640,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, U: AsRef<[u8]> + AsMut<[u8]>> Secondary<B, U>
 
     /// The first APDU of the queue, and the entries after it.
     fn unconfirmed(&self) -> (&[u8], &[u8]) {
-        let entries = &self.queue.as_ref()[..self.queued];
+        let entries = self.queue.as_ref().get(..self.queued).unwrap_or_default();
         let Some((size, rest)) = entries.split_first_chunk() else {
             return (&[], &[]);
         };
-        rest.split_at(usize::from(u16::from_be_bytes(*size)).min(rest.len()))
+        rest.split_at_checked(usize::from(u16::from_be_bytes(*size))).unwrap_or((rest, &[]))
     }
 
     fn transmit_unconfirmed(&mut self, poll_final: bool, out: &mut [u8]) -> Result<usize, TransmitError> {
@@ -650,7 +652,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, U: AsRef<[u8]> + AsMut<[u8]>> Secondary<B, U>
         let left = rest.len();
         let control = Control::UnnumberedInformation { poll_final };
         let length = self.encode(control, &[&Llc::Response.octets(), apdu], out)?;
-        self.queue.as_mut().copy_within(self.queued - left..self.queued, 0);
+        if let Some(entries) = self.queue.as_mut().get_mut(..self.queued)
+            && let Some(done) = entries.len().checked_sub(left)
+        {
+            entries.copy_within(done.., 0);
+        }
         self.queued = left;
         Ok(length)
     }

@@ -142,7 +142,7 @@ impl<'a> SignOn<'a> {
 
     /// Writes what is to be sent now to the front of `out`, which should hold 72 octets, and returns its length.
     pub fn poll_transmit(&mut self, now: Duration, out: &mut [u8]) -> Option<usize> {
-        let sent = |length: usize| now + BaudRate::B300.duration(length);
+        let sent = |length: usize| now.saturating_add(BaudRate::B300.duration(length));
         let length = match self.state {
             State::WakeUp(at) if at <= now => {
                 let nulls = out.get_mut(..WAKE_UP)?;
@@ -185,13 +185,13 @@ impl<'a> SignOn<'a> {
             *input = rest;
             match self.state {
                 State::Identification(_) => {
-                    self.state = State::Identification(now + REACTION);
+                    self.state = State::Identification(now.saturating_add(REACTION));
                     if let Some(length) = self.collect(character, b'/') {
                         self.identified(now, length);
                     }
                 }
                 State::Confirmation(_, rate) => {
-                    self.state = State::Confirmation(now + REACTION, rate);
+                    self.state = State::Confirmation(now.saturating_add(REACTION), rate);
                     if character == b'\n' {
                         self.open(Opened::Hdlc(rate));
                     }
@@ -228,7 +228,7 @@ impl<'a> SignOn<'a> {
             State::RateChange(at, select) if at <= now => {
                 self.set_line(select.rate, Characters::SevenEvenOne);
                 if select.is_hdlc() {
-                    self.state = State::Confirmation(now + REACTION, select.rate);
+                    self.state = State::Confirmation(now.saturating_add(REACTION), select.rate);
                 } else {
                     self.open(Opened::Readout(select.rate));
                 }
@@ -252,7 +252,7 @@ impl<'a> SignOn<'a> {
                 return None;
             }
         }
-        self.length += 1;
+        self.length = self.length.wrapping_add(1);
         (character == b'\n').then_some(self.length)
     }
 
@@ -263,7 +263,7 @@ impl<'a> SignOn<'a> {
             return;
         };
         let offers_hdlc = identification.offers_hdlc();
-        let reply_at = now + identification.reaction_time();
+        let reply_at = now.saturating_add(identification.reaction_time());
         let (mode_b, mode_c) = (identification.rate_of_mode_b(), identification.rate_of_mode_c());
         let rate = mode_c.map(|rate| rate.min(self.config.max_rate));
         match (self.config.wish, rate) {

@@ -47,24 +47,25 @@ impl<'a> Iterator for DataSets<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n'))?;
-        self.offset += start;
+        self.offset = self.offset.saturating_add(start);
         let octets = self.octets.get(start..)?;
         // Groups may go on with the next line.
         let groups = recognize((many1_count(group), many0_count((line_end, many1_count(group)))));
         match (identifier, groups).parse(octets) {
             Ok((rest, (identifier, groups))) => {
-                self.offset += octets.len() - rest.len();
+                self.offset = self.offset.saturating_add(octets.len().saturating_sub(rest.len()));
                 self.octets = rest;
                 Some(Ok(DataSet { identifier: text(identifier), groups: text(groups) }))
             }
             Err(nom::Err::Error(error) | nom::Err::Failure(error)) => {
-                let offset = self.offset + octets.len() - error.input.len();
+                let done = octets.len().saturating_sub(error.input.len());
+                let offset = self.offset.saturating_add(done);
                 self.octets = &[];
                 Some(Err(Error::at(offset, ErrorKind::Expected("identifier (value)"))))
             }
             Err(nom::Err::Incomplete(_)) => {
                 self.octets = &[];
-                Some(Err(Error::at(self.offset + octets.len(), ErrorKind::Truncated)))
+                Some(Err(Error::at(self.offset.saturating_add(octets.len()), ErrorKind::Truncated)))
             }
         }
     }

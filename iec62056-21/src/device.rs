@@ -134,7 +134,8 @@ impl<'a> Device<'a> {
         let line = self.received.get(..self.length).unwrap_or(&[]);
         if let Ok(request) = Request::from_octets(line) {
             if request.device_address.is_empty() || request.device_address == self.config.device_address {
-                self.state = State::Identification(now + self.config.identification.reaction_time());
+                self.state =
+                    State::Identification(now.saturating_add(self.config.identification.reaction_time()));
             }
             return;
         }
@@ -148,7 +149,8 @@ impl<'a> Device<'a> {
             (_, Mode::Readout) => true,
             _ => false,
         };
-        self.state = if is_offered { State::RateChange(now + RATE_CHANGE, select) } else { State::Idle };
+        self.state =
+            if is_offered { State::RateChange(now.saturating_add(RATE_CHANGE), select) } else { State::Idle };
     }
 
     /// Writes what is to be sent now to the front of `out`, which should hold 64 octets, and returns its length.
@@ -156,7 +158,9 @@ impl<'a> Device<'a> {
         match self.state {
             State::Identification(at) if at <= now => {
                 let length = self.config.identification.encode(out).ok()?;
-                self.state = State::Choice(now + self.line.rate.duration(length) + REACTION);
+                self.state = State::Choice(
+                    now.saturating_add(self.line.rate.duration(length)).saturating_add(REACTION),
+                );
                 Some(length)
             }
             State::RateChange(at, select) if at <= now => {
@@ -166,7 +170,7 @@ impl<'a> Device<'a> {
                     return None;
                 }
                 let length = write(out, &[&select.to_octets()]).ok()?;
-                self.state = State::Confirmed(now + select.rate.duration(length), select.rate);
+                self.state = State::Confirmed(now.saturating_add(select.rate.duration(length)), select.rate);
                 Some(length)
             }
             _ => None,

@@ -62,7 +62,7 @@ impl BaudRate {
 
     /// How long so many characters of ten bits take.
     pub const fn duration(self, characters: usize) -> Duration {
-        Duration::from_micros(characters as u64 * 10_000_000 / self.bits_per_second() as u64)
+        Duration::from_micros((characters as u64).saturating_mul(10_000_000) / self.bits_per_second() as u64)
     }
 }
 

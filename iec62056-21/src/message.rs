@@ -176,10 +176,15 @@ impl<'a> Identification<'a> {
         });
         let message = terminated((preceded(tag(&b"/"[..]), letters), rate, printable), tag(&b"\r\n"[..]));
         let (manufacturer, rate, rest) = whole(message, octets, "/ XXX Z [\\ W] identification CR LF")?;
-        let escapes = rest.chunks_exact(2).take_while(|pair| pair[0] == b'\\').count() * 2;
-        let (escapes, identification) = rest.split_at(escapes);
+        let mut identification = rest;
+        while let [b'\\', _, after @ ..] = identification {
+            identification = after;
+        }
+        let escapes = rest.len().saturating_sub(identification.len());
+        let escapes = rest.get(..escapes).unwrap_or_default();
         if identification.len() > 16 {
-            return Err(Error::at(5 + escapes.len() + 16, ErrorKind::Expected("at most 16 characters")));
+            let offset = escapes.len().saturating_add(5 + 16);
+            return Err(Error::at(offset, ErrorKind::Expected("at most 16 characters")));
         }
         Ok(Self {
             manufacturer: text(manufacturer),
@@ -225,7 +230,7 @@ impl<'a> Identification<'a> {
             b"\r\n",
         ];
         let length = write(out, &parts)?;
-        if Identification::from_octets(&out[..length])? != *self {
+        if Identification::from_octets(out.get(..length).unwrap_or_default())? != *self {
             return Err(Error::at(5, ErrorKind::Expected("escapes apart from the identification")));
         }
         Ok(length)
@@ -238,7 +243,7 @@ pub(crate) fn whole<'a, O>(
     octets: &'a [u8],
     expected: &'static str,
 ) -> Result<O, Error> {
-    let offset = |rest: &[u8]| octets.len() - rest.len();
+    let offset = |rest: &[u8]| octets.len().saturating_sub(rest.len());
     match parser.parse(octets) {
         Ok(([], output)) => Ok(output),
         Ok((rest, _)) => Err(Error::at(offset(rest), ErrorKind::TrailingOctets)),

@@ -44,23 +44,24 @@ impl<'a> Telegram<'a> {
         let line = line.ok_or(Error::at(octets.len(), ErrorKind::Truncated))?;
         let identification = trimmed(octets.get(1..line).unwrap_or(&[]));
         let identification = core::str::from_utf8(identification).map_err(|error| {
-            Error::at(1 + error.valid_up_to(), ErrorKind::Expected("printable characters"))
+            Error::at(error.valid_up_to().saturating_add(1), ErrorKind::Expected("printable characters"))
         })?;
         // No identifier and no value holds a `!`.
         let end = octets.iter().skip(line).position(|&octet| octet == b'!');
-        let end = line + end.ok_or(Error::at(octets.len(), ErrorKind::Truncated))?;
-        let digits = trimmed(octets.get(end + 1..).unwrap_or(&[]));
+        let end = line.saturating_add(end.ok_or(Error::at(octets.len(), ErrorKind::Truncated))?);
+        let after = end.saturating_add(1);
+        let digits = trimmed(octets.get(after..).unwrap_or(&[]));
         if digits.len() > 4 {
-            return Err(Error::at(end + 5, ErrorKind::TrailingOctets));
+            return Err(Error::at(after.saturating_add(4), ErrorKind::TrailingOctets));
         }
         let mut crc = None;
         for (place, &digit) in digits.iter().enumerate() {
             let value = char::from(digit).to_digit(16);
-            let value =
-                value.ok_or(Error::at(end + 1 + place, ErrorKind::Expected("a hexadecimal digit")))?;
+            let offset = after.saturating_add(place);
+            let value = value.ok_or(Error::at(offset, ErrorKind::Expected("a hexadecimal digit")))?;
             crc = Some(crc.unwrap_or(0) << 4 | value as u16);
         }
-        Ok(Self { identification, crc, octets, body: line + 1, end })
+        Ok(Self { identification, crc, octets, body: line.saturating_add(1), end })
     }
 
     /// The CRC of the octets.
@@ -76,8 +77,8 @@ impl<'a> Telegram<'a> {
         let computed = self.computed_crc();
         match self.crc {
             Some(crc) if crc == computed => Ok(()),
-            Some(found) => Err(Error::at(self.end + 1, ErrorKind::Crc { found, computed })),
-            None => Err(Error::at(self.end + 1, ErrorKind::NoCrc)),
+            Some(found) => Err(Error::at(self.end.saturating_add(1), ErrorKind::Crc { found, computed })),
+            None => Err(Error::at(self.end.saturating_add(1), ErrorKind::NoCrc)),
         }
     }
 

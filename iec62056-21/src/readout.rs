@@ -65,7 +65,7 @@ impl<'a> Readout<'a> {
             return Ok(());
         }
         let kind = ErrorKind::BlockCheck { found: self.block_check, computed: self.computed };
-        Err(Error::at(1 + self.block.len() + b"!\r\n\x03".len(), kind))
+        Err(Error::at(self.block.len().saturating_add(1 + b"!\r\n\x03".len()), kind))
     }
 
     /// What is read, in order.
@@ -116,9 +116,9 @@ impl<'o> ReadoutWriter<'o> {
 
     fn write(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
         let room = self.out.get_mut(self.length..).unwrap_or(&mut []);
-        let written =
-            write(room, parts).map_err(|error| Error::at(self.length + error.offset, error.kind))?;
-        self.length += written;
+        let written = write(room, parts)
+            .map_err(|error| Error::at(self.length.saturating_add(error.offset), error.kind))?;
+        self.length = self.length.saturating_add(written);
         Ok(())
     }
 }

@@ -66,9 +66,10 @@ impl FromStr for LogicalName {
         }
         match all_consuming(logical_name).parse(text) {
             Ok((_, name)) => Ok(name),
-            Err(nom::Err::Error(stop) | nom::Err::Failure(stop)) => {
-                Err(ParseLogicalNameError { offset: text.len() - stop.rest.len(), expected: stop.expected })
-            }
+            Err(nom::Err::Error(stop) | nom::Err::Failure(stop)) => Err(ParseLogicalNameError {
+                offset: text.len().saturating_sub(stop.rest.len()),
+                expected: stop.expected,
+            }),
             // The parsers of complete input never ask for more.
             Err(nom::Err::Incomplete(_)) => {
                 Err(ParseLogicalNameError { offset: text.len(), expected: Expected::ValueGroup })
@@ -185,7 +186,7 @@ fn value_group(text: &str) -> Parsed<'_, Group> {
         Some(b'P') => 99,
         _ => return number.map(Group::Number).parse(text),
     };
-    Ok((&text[1..], Group::Letter(letter)))
+    Ok((text.get(1..).unwrap_or_default(), Group::Letter(letter)))
 }
 
 fn number(text: &str) -> Parsed<'_, u8> {

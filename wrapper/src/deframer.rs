@@ -101,18 +101,18 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
     /// framing is lost then: every later call gives the same error until [`reset`](Self::reset).
     pub fn receive<'a>(&'a mut self, input: &'a [u8], now: Duration) -> Result<Received<'a>, WrapperError> {
         self.handle_timeout(now)?;
-        let mut consumed = 0;
-        let mut skipped = 0;
+        let mut consumed = 0usize;
+        let mut skipped = 0usize;
         loop {
-            let rest = &input[consumed..];
+            let rest = input.get(consumed..).unwrap_or_default();
             match self.state {
                 State::Lost(error) => return Err(error),
                 State::Header { filled } => {
-                    let taken = rest.len().min(HEADER_LENGTH - filled);
-                    self.header[filled..filled + taken].copy_from_slice(&rest[..taken]);
-                    consumed += taken;
-                    self.state = State::Header { filled: filled + taken };
-                    if filled + taken < HEADER_LENGTH {
+                    let taken = fill(self.header.get_mut(filled..).unwrap_or_default(), rest);
+                    consumed = consumed.wrapping_add(taken);
+                    let filled = filled.wrapping_add(taken);
+                    self.state = State::Header { filled };
+                    if filled < HEADER_LENGTH {
                         break;
                     }
                     match (self.check_header(), self.recovery) {
@@ -120,29 +120,29 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
                         (Err(error), Recovery::Close) => return Err(self.lose(error)),
                         (Ok(None) | Err(_), _) => {
                             self.skip_one();
-                            skipped += 1;
+                            skipped = skipped.wrapping_add(1);
                         }
                     }
                 }
                 State::Apdu { header, filled } => {
                     let length = header.length();
-                    if filled == 0 && rest.len() >= length {
+                    if filled == 0
+                        && let Some(apdu) = rest.get(..length)
+                    {
                         self.complete(length);
-                        return Ok(Received {
-                            consumed: consumed + length,
-                            skipped,
-                            wpdu: Some(wpdu(header, &rest[..length])),
-                        });
+                        let consumed = consumed.wrapping_add(length);
+                        return Ok(Received { consumed, skipped, wpdu: Some(wpdu(header, apdu)) });
                     }
-                    let taken = rest.len().min(length - filled);
-                    self.buffer.as_mut()[filled..filled + taken].copy_from_slice(&rest[..taken]);
-                    consumed += taken;
-                    self.state = State::Apdu { header, filled: filled + taken };
-                    if filled + taken < length {
+                    // The header was refused unless the buffer holds the APDU.
+                    let taken = fill(self.buffer.as_mut().get_mut(filled..length).unwrap_or_default(), rest);
+                    consumed = consumed.wrapping_add(taken);
+                    let filled = filled.wrapping_add(taken);
+                    self.state = State::Apdu { header, filled };
+                    if filled < length {
                         break;
                     }
                     self.complete(length);
-                    let wpdu = Some(wpdu(header, &self.buffer.as_ref()[..length]));
+                    let wpdu = self.buffer.as_ref().get(..length).map(|apdu| wpdu(header, apdu));
                     return Ok(Received { consumed, skipped, wpdu });
                 }
             }
@@ -185,11 +185,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
     pub fn finish(&self) -> Result<(), WrapperError> {
         let missing = match self.state {
             State::Header { filled: 0 } => return Ok(()),
-            State::Header { filled } => HEADER_LENGTH - filled,
-            State::Apdu { header, filled } => header.length() - filled,
+            State::Header { filled } => HEADER_LENGTH.saturating_sub(filled),
+            State::Apdu { header, filled } => header.length().saturating_sub(filled),
             State::Lost(error) => return Err(error),
         };
-        Err(WrapperError::Truncated { offset: self.position + self.pending() as u64, missing })
+        Err(WrapperError::Truncated { offset: self.position.saturating_add(self.pending() as u64), missing })
     }
 
     /// Starts anew, for another connection.
@@ -212,16 +212,18 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
     fn check_header(&self) -> Result<Option<Header>, WrapperError> {
         let header = Header::decode(self.header).map_err(|error| match error {
             WrapperError::Version { offset, found } => {
-                WrapperError::Version { offset: self.position + offset, found }
+                WrapperError::Version { offset: self.position.saturating_add(offset), found }
             }
-            WrapperError::NoApdu { offset } => WrapperError::NoApdu { offset: self.position + offset },
+            WrapperError::NoApdu { offset } => {
+                WrapperError::NoApdu { offset: self.position.saturating_add(offset) }
+            }
             other => other,
         })?;
         let maximum = self.buffer.as_ref().len();
         if header.length() > maximum {
             let [.., l0, l1] = self.header;
             let length = u16::from_be_bytes([l0, l1]);
-            return Err(WrapperError::TooLong { offset: self.position + 6, length, maximum });
+            return Err(WrapperError::TooLong { offset: self.position.saturating_add(6), length, maximum });
         }
         let found = match self.recovery {
             Recovery::Close => true,
@@ -235,12 +237,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
     fn skip_one(&mut self) {
         self.header.copy_within(1.., 0);
         self.state = State::Header { filled: HEADER_LENGTH - 1 };
-        self.position += 1;
+        self.position = self.position.saturating_add(1);
     }
 
     fn complete(&mut self, length: usize) {
         self.state = State::Header { filled: 0 };
-        self.position += (HEADER_LENGTH + length) as u64;
+        self.position = self.position.saturating_add(HEADER_LENGTH.saturating_add(length) as u64);
         self.started = None;
     }
 
@@ -252,6 +254,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
 
 fn wpdu(header: Header, apdu: &[u8]) -> Wpdu<'_> {
     Wpdu { source: header.source(), destination: header.destination(), apdu }
+}
+
+/// Copies what fits, and says how much that is.
+fn fill(room: &mut [u8], octets: &[u8]) -> usize {
+    let taken = room.len().min(octets.len());
+    if let Some((room, octets)) = room.get_mut(..taken).zip(octets.get(..taken)) {
+        room.copy_from_slice(octets);
+    }
+    taken
 }
 
 #[cfg(all(test, feature = "std"))]

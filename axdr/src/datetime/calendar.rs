@@ -74,7 +74,7 @@ impl Date {
                 }
         };
         // How many days of the month follow.
-        let after = days_in_month(year, month) - day;
+        let after = days_in_month(year, month).saturating_sub(day);
         let in_day = match (self.day_of_month(), weekday) {
             (DayOfMonth::NotSpecified, _) => true,
             (DayOfMonth::Last, None) => after == 0,
@@ -114,7 +114,7 @@ impl DateTime {
     /// Seconds of UTC after 1970-01-01. A second that is not specified counts as 0. `None` without a deviation, or as
     /// [`DateTime::local_seconds`].
     pub fn unix_seconds(&self) -> Option<i64> {
-        Some(self.local_seconds()? + i64::from(self.deviation()?) * 60)
+        self.local_seconds()?.checked_add(i64::from(self.deviation()?) * 60)
     }
 
     /// Seconds of local time after 1970-01-01 00:00. A second that is not specified counts as 0. `None` if another
@@ -132,7 +132,8 @@ impl DateTime {
 
 /// 1 Monday to 7 Sunday; day 0, 1970-01-01, was a Thursday.
 const fn day_of_week(days: i64) -> u8 {
-    (days + 3).rem_euclid(7) as u8 + 1
+    // Whole weeks first, so that no sum overflows.
+    (days.rem_euclid(7) + 3).rem_euclid(7) as u8 + 1
 }
 
 const fn is_leap_year(year: u16) -> bool {

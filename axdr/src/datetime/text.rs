@@ -171,14 +171,16 @@ impl FromStr for DateTime {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = |expected| ParseDateTimeError { expected };
         // The first colon stands in the time; what separates it from the date stands before.
-        let colon = text.find(':').ok_or(error("time"))?;
-        let separator = text[..colon].rfind([' ', 'T']).ok_or(error("date"))?;
-        let date = text[..separator].parse()?;
-        let mut words = text[separator + 1..].split_ascii_whitespace();
+        let (before, _) = text.split_once(':').ok_or(error("time"))?;
+        let (date, _) = before.rsplit_once([' ', 'T']).ok_or(error("date"))?;
+        let rest = text.strip_prefix(date).and_then(|rest| rest.strip_prefix([' ', 'T']));
+        let mut words = rest.unwrap_or_default().split_ascii_whitespace();
+        let date = date.parse()?;
         let time = words.next().ok_or(error("time"))?;
         // An offset may follow the time at once, as in ISO 8601.
-        let (time, attached) = match time.find(['+', '-', 'Z']) {
-            Some(at) => (&time[..at], Some(&time[at..])),
+        let at = time.find(['+', '-', 'Z']);
+        let (time, attached) = match at.and_then(|at| time.split_at_checked(at)) {
+            Some((time, attached)) => (time, Some(attached)),
             None => (time, None),
         };
         let (mut deviation, mut status) = (None, ClockStatus::empty());
@@ -222,7 +224,7 @@ fn offset(text: &str) -> Option<i16> {
     };
     let (hours, minutes) = rest.split_once(':')?;
     let minutes = digits::<i32>(hours)?.checked_mul(60)?.checked_add(digits::<u8>(minutes)?.into())?;
-    i16::try_from(sign * minutes).ok().filter(|&minutes| minutes != i16::MIN)
+    i16::try_from(minutes.checked_mul(sign)?).ok().filter(|&minutes| minutes != i16::MIN)
 }
 
 fn clock_status(word: &str) -> Option<ClockStatus> {
