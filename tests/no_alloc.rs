@@ -4,10 +4,15 @@
 use core::time::Duration;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
-use cosem_objects::classes::{Data as DataObject, ProfileGeneric, Register, RowRing};
+use cosem_objects::classes::{
+    Data as DataObject, DataProtection, ProfileGeneric, ProtectedObject, Register, Restriction, RowRing,
+};
 use cosem_objects::{
     AccessRights, AssociationId, CaptureObjectDefinition, LogicalDevice, Object, OctetString, ScalerUnit,
     Unit,
+};
+use dlms::client::data_protection::{
+    buffer, get_request, method_request, open_buffer, parameters, set_request,
 };
 use dlms::client::{
     AccessItem, AccessOptions, ActionItem, Client, ClientConfig, DedicatedKeyChoice, Environment, Event,
@@ -15,8 +20,8 @@ use dlms::client::{
 };
 use dlms::server::{self, AssociationConfig, Host, Session};
 use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
-use dlms::{Accepted, KeyClass, KeyPairs, PublicKeys, SecurityContext};
-use dlms_axdr::Data;
+use dlms::{Accepted, DataLayer, Demand, KeyClass, KeyPairs, PublicKeys, SecurityContext, TransactionId};
+use dlms_axdr::{Array, Data, Encode, Reader};
 use dlms_obis::LogicalName;
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, Curve, Forgetful, KeyUsage, KnownPeer, PrivateKey,
@@ -31,6 +36,7 @@ const METER: &[u8; 8] = b"ABC\0\0\0\0\x01";
 const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
 const TEXT: LogicalName = LogicalName::new(0, 0, 128, 0, 0, 255);
 const PROFILE: LogicalName = LogicalName::new(1, 0, 99, 1, 0, 255);
+const PROTECTION: LogicalName = LogicalName::new(0, 0, 43, 2, 0, 255);
 const ROWS: usize = 64;
 const ROW: usize = 7;
 
@@ -38,11 +44,12 @@ struct Meter {
     energy: Register<u32>,
     text: DataObject<OctetString<400>>,
     profile: ProfileGeneric<RowRing<ROW, ROWS>, 1>,
+    protection: DataProtection<512>,
 }
 
 impl LogicalDevice for Meter {
     fn object_count(&self) -> usize {
-        3
+        4
     }
 
     fn object(&self, index: usize) -> Option<&dyn Object> {
@@ -50,6 +57,7 @@ impl LogicalDevice for Meter {
             0 => Some(&self.energy),
             1 => Some(&self.text),
             2 => Some(&self.profile),
+            3 => Some(&self.protection),
             _ => None,
         }
     }
@@ -59,6 +67,7 @@ impl LogicalDevice for Meter {
             0 => Some(&mut self.energy),
             1 => Some(&mut self.text),
             2 => Some(&mut self.profile),
+            3 => Some(&mut self.protection),
             _ => None,
         }
     }
@@ -105,25 +114,27 @@ struct Tally {
 
 /// Both ends, with all their buffers.
 struct Bench<'b> {
-    client: Client<Provider, [u8; 1024]>,
+    client: Client<Provider, [u8; 2048]>,
     keys: SecurityContext<Provider>,
     provider: &'b Provider,
     meter: Meter,
     associations: [AssociationConfig; 1],
     meter_keys: [SecurityContext<Provider>; 1],
-    session: Session<Provider, [u8; 1024]>,
-    request: [u8; 1024],
-    response: [u8; 1024],
+    session: Session<Provider, [u8; 2048]>,
+    request: [u8; 2048],
+    response: [u8; 2048],
     pairs: [[KeyPairs; 1]; 2],
     peers: [KnownPeer; 2],
     tally: Tally,
+    /// The last value that was read in one piece.
+    value: [u8; 2048],
 }
 
 impl Bench<'_> {
     fn request(
         &mut self,
         request: impl FnOnce(
-            &mut Client<Provider, [u8; 1024]>,
+            &mut Client<Provider, [u8; 2048]>,
             &mut Environment<'_, Provider>,
             &mut [u8],
         ) -> Result<core::ops::Range<usize>, dlms::client::ClientError>,
@@ -174,6 +185,7 @@ impl Bench<'_> {
                 Some(Event::Associated(_)) => self.tally.associated = true,
                 Some(Event::GetPiece { octets, last }) => {
                     self.tally.pieces += 1;
+                    self.value[..octets.len()].copy_from_slice(octets);
                     self.tally.octets += octets.len();
                     self.tally.values += usize::from(last);
                 }
@@ -254,23 +266,25 @@ fn bench<'b>(
         energy: Register::new(ENERGY, 5009, ScalerUnit { scaler: 0, unit: Unit::ActiveEnergyWattHour }),
         text: DataObject::new(TEXT, OctetString::new()),
         profile: ProfileGeneric::new(PROFILE, RowRing::new(), &[energy], 900, ROWS as u32).unwrap(),
+        protection: DataProtection::new(PROTECTION, 0),
     };
     for row in 0..ROWS as u8 {
         cosem_objects::behaviour::Profile::store(&mut meter.profile, &[2, 1, 6, 0, 0, 0, row]).unwrap();
     }
     Bench {
-        client: Client::new(client, [0; 1024]),
+        client: Client::new(client, [0; 2048]),
         keys: keys(provider, suite, CLIENT),
         provider,
         meter,
         associations: [association],
         meter_keys: [keys(provider, suite, METER)],
-        session: Session::new(1, [0; 1024]),
-        request: [0; 1024],
-        response: [0; 1024],
+        session: Session::new(1, [0; 2048]),
+        request: [0; 2048],
+        response: [0; 2048],
         pairs: [[pairs(suite, CLIENT)], [pairs(suite, METER)]],
         peers: [CLIENT, METER].map(|title| known(provider, suite, title)),
         tally: Tally::default(),
+        value: [0; 2048],
     }
 }
 
@@ -333,6 +347,83 @@ fn a_signed_association_needs_no_allocator() {
             );
         }
     }
+}
+
+/// The buffer written, read and opened, and every method, the data under a key that both sides agree on.
+#[test]
+fn data_protection_needs_no_allocator() {
+    for suite in [SecuritySuite::Suite1, SecuritySuite::Suite2] {
+        for key in [KeyClass::Global, KeyClass::OnePassDiffieHellman, KeyClass::StaticUnifiedModel] {
+            let provider: Provider = RustCrypto::new(random);
+            let accepted = Accepted::all() - Accepted::RESTARTING_COUNTERS;
+            let association = AssociationConfig { accepted, max_receive_pdu_size: 1000, ..association() };
+            let client = ClientConfig {
+                max_receive_pdu_size: 1000,
+                conformance: Conformance::LOGICAL_NAME,
+                ..ClientConfig::hls_gmac()
+            };
+            let mut bench = bench(&provider, suite, association, client);
+            let transaction = TransactionId::new(&[1; 8]).unwrap();
+            let signed = DataLayer { protection: Protection::SIGNED, key: KeyClass::Global, transaction };
+            let layers =
+                [signed, DataLayer { protection: Protection::AUTHENTICATED_ENCRYPTED, key, ..signed }];
+            assert_no_alloc(|| protected_data(&mut bench, accepted, &layers));
+            let tally = &bench.tally;
+            assert_eq!((tally.values, tally.set, tally.invoked), (1, 4, 3), "{suite:?} {key:?} {tally:?}");
+            assert!(tally.released, "{suite:?} {key:?} {tally:?}");
+        }
+    }
+}
+
+fn protected_data(bench: &mut Bench<'_>, accepted: Accepted, layers: &[DataLayer]) {
+    let (utility, meter) = (SystemTitle::from_octets(*CLIENT), SystemTitle::from_octets(*METER));
+    let text = ProtectedObject {
+        class_id: 1,
+        logical_name: TEXT,
+        attribute_index: 2,
+        data_index: 0,
+        restriction: Restriction::None,
+    };
+    let values = (Data::OctetString(&[1, 2, 3]),);
+    bench.request(|client, env, out| client.associate(env, out));
+    let given = parameters(layers, &meter, &utility).unwrap();
+    let taken = parameters(layers, &utility, &meter).unwrap();
+    let lists: [(i8, &dyn Encode); 3] = [(3, &Array(&[text])), (4, &given), (5, &taken)];
+    for (attribute, value) in lists {
+        let item = SetItem::new(AttributeDescriptor::new(30, PROTECTION, attribute), value);
+        bench.request(|client, env, out| client.set(env, item, out));
+    }
+    let target = AttributeDescriptor::new(30, PROTECTION, 2);
+    bench.request(|client, env, out| {
+        let mut room = [0; 2048];
+        let value = buffer(env, meter, layers, &values, &mut room)?;
+        client.set(env, SetItem::new(target, &value), out)
+    });
+    bench.request(|client, env, out| client.get(env, target.into(), out));
+    let value = bench.value;
+    for method in 1..=3 {
+        bench.request(|client, env, out| {
+            let mut room = [0; 2048];
+            let parameter = match method {
+                1 => {
+                    let value = Data::decode(&mut Reader::new(&value))?;
+                    let demand =
+                        Demand { accepted, is_carried: true, ..Demand::new(meter, Protection::SIGNED) };
+                    let opened = open_buffer(env, &demand, layers, value, &mut room)?;
+                    assert!(matches!(opened, Data::Structure(values) if values.len() == 1));
+                    get_request(utility, meter, &[text], layers, &mut room)?
+                }
+                2 => set_request(env, meter, &[text], layers, &values, &mut room)?,
+                _ => {
+                    let reset = MethodDescriptor::new(3, ENERGY, 1);
+                    method_request(env, meter, reset, layers, &0i8, &mut room)?
+                }
+            };
+            let method = MethodDescriptor::new(30, PROTECTION, method);
+            client.action(env, ActionItem::new(method, &parameter), out)
+        });
+    }
+    bench.request(|client, env, out| client.release(env, out));
 }
 
 #[test]

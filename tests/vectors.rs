@@ -1,9 +1,11 @@
 //! The published and generated vectors that need whole APDUs: receiving protected ones, and opening an association.
 //!
-//! Runs `tests/data/security.json`, and every `*security*.json` of the folder that `DLMS_EXTRA_VECTORS` names.
+//! Runs `tests/data/security.json` and `tests/data/data_protection.json`, and every `*security*.json` of the folder that `DLMS_EXTRA_VECTORS` names.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "vectors/data_protection.rs"]
+mod data_protection;
 
 use common::{Counters, Link, PROVIDER, Provider, config, keys, provider, to_hex, unhex};
 use cosem_objects::classes::{CertificateEntity, CertificateIdentification, CertificateType, KeyData};
@@ -490,7 +492,7 @@ impl Side {
     }
 }
 
-/// Gives both ends the keys of a key agreement.
+/// Gives both ends the keys of a key agreement, and of a signature, that a vector has.
 fn agree_on(vector: &Value, sender: &mut Side, receiver: &mut Side) {
     let text = |name: &str| vector["inputs"].get(name).or(vector["expected"].get(name)).map(octets);
     let (originator, recipient) = (sender.context.own_title(), receiver.context.own_title());
@@ -509,8 +511,12 @@ fn agree_on(vector: &Value, sender: &mut Side, receiver: &mut Side) {
         sender.own(KeyUsage::KeyAgreement, &own);
         receiver.trust(originator, KeyUsage::KeyAgreement, &public);
     }
-    receiver.own(KeyUsage::KeyAgreement, &text("recipient_static_private_key").unwrap());
-    sender.trust(recipient, KeyUsage::KeyAgreement, &text("recipient_static_public_key").unwrap());
+    if let (Some(own), Some(public)) =
+        (text("recipient_static_private_key"), text("recipient_static_public_key"))
+    {
+        receiver.own(KeyUsage::KeyAgreement, &own);
+        sender.trust(recipient, KeyUsage::KeyAgreement, &public);
+    }
 }
 
 fn title(vector: &Value, name: &str) -> SystemTitle {
@@ -678,8 +684,9 @@ fn run(algorithm: &str, check: impl Fn(&Value) -> bool) -> usize {
 }
 
 fn vectors() -> Vec<Value> {
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/security.json");
-    let mut files = vec![own.into()];
+    let mut files = ["security.json", "data_protection.json"]
+        .map(|name| std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")).join(name))
+        .to_vec();
     if let Some(folder) = std::env::var_os("DLMS_EXTRA_VECTORS") {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         files.extend(entries.filter(|path| {

@@ -29,7 +29,7 @@ mod trace;
 
 pub use client::{
     AccessItem, AccessOptions, Accessed, Client, ImageProgress, ImageTransfer, Notification,
-    ObjectListElement, Profile, ProfileSelection, RemoteRegister, Value,
+    ObjectListElement, Profile, ProfileSelection, RemoteDataProtection, RemoteRegister, Value,
 };
 pub use counters::FileCounterStore;
 pub use dlms;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Computes test vectors of the security suites with pyca/cryptography, an implementation independent of ours.
 
-    compute_vectors.py FOLDER [--seed N]
+    compute_vectors.py FOLDER [--seed N] [--part NAME]
 
 Writes FOLDER/computed-security.json in the schema of tests/data/security.json: everything that no foreign DLMS stack
 can check here (suite 2 above all). Keys, titles and contents are drawn anew unless a seed is given; the seed is printed.
@@ -393,6 +393,125 @@ def signing(vectors):
         )
 
 
+# What a layer of protected data does: its protection-type, and the bits of its security control.
+AUTHENTICATED, BOTH, SIGNED = (0, 0x10), (2, 0x30), (3, 0)
+
+
+def data_protection(vectors):
+    """Data protection (class 30): what a client writes and what a meter gives, with each key information, and signed."""
+    for suite in (0, 1, 2):
+        forms = [("identified", [BOTH]), ("identified", [AUTHENTICATED]), ("wrapped", [BOTH])]
+        if suite:
+            forms += [("1e1s", [BOTH]), ("0e2s", [BOTH]), (None, [SIGNED])]
+            for kind in ("identified", "wrapped", "1e1s"):
+                forms += [(kind, [SIGNED, BOTH]), (kind, [BOTH, SIGNED])]
+        for kind, layers in forms:
+            for is_read in (False, True):
+                protected_data(vectors, suite, kind, layers, is_read)
+
+
+def protected_data(vectors, suite, kind, layers, is_read):
+    client, server, transaction = vectors.title(), vectors.title(), vectors.octets(1, 16)
+    originator, recipient = (server, client) if is_read else (client, server)
+    ek, ak, kek = (vectors.key(suite) for _ in range(3))
+    guek, more, public_keys = ek, {}, {}
+    asked = told = b"\x02\x02\x16\x00\x16\x00"
+    key_info = b"\x01\x00\x00"
+    if kind == "wrapped":
+        guek = vectors.key(suite)
+        wrapped = keywrap.aes_key_wrap(kek, ek)
+        key_info = b"\x01\x01\x00" + field(wrapped)
+        asked, told = (b"\x02\x02\x16\x01\x02\x02\x16\x00\x09" + field(key) for key in (b"", wrapped))
+        more["message_key"] = ek
+    elif kind in ("1e1s", "0e2s"):
+        guek = vectors.key(suite)
+        agreement = one_pass if kind == "1e1s" else static
+        arguments = (suite, originator, recipient) if kind == "1e1s" else (suite, originator, recipient, transaction)
+        ek, key_info = agreement(vectors, *arguments)
+        agreed = vectors.list.pop()
+        more.update({name: value for name, value in agreed["inputs"].items() if name.endswith("private_key")})
+        public_keys.update({name: value for name, value in agreed["expected"].items() if name.endswith("public_key")})
+        scheme = key_info[3:4]
+        options = b"\x02\x02\x16\x02\x02\x02\x09" + field(scheme) + b"\x09"
+        asked, told = (options + field(data) for data in (b"", agreed_data(key_info)))
+    if SIGNED in layers:
+        if "originator_signing_private_key" in more:
+            signing_key = ec.derive_private_key(int(more["originator_signing_private_key"], 16), CURVES[suite])
+        else:
+            signing_key = vectors.private(suite)
+            more["originator_signing_private_key"] = scalar(suite, signing_key)
+            public_keys["originator_signing_public_key"] = public(suite, signing_key)
+    counter = vectors.random.randrange(0x1000, 0x7FFFFFFF)
+    header = field(transaction) + field(originator) + field(recipient) + field(b"") + field(b"")
+    texts = [vectors.octets(0, 90) for _ in range(vectors.random.randint(1, 2))]
+    values = b"\x02" + length(len(texts)) + b"".join(b"\x09" + field(text) for text in texts)
+    protected = values
+    for layer in layers:
+        if layer == SIGNED:
+            signature = sign(suite, signing_key, header + protected)
+            protected = b"\xdf" + header + field(protected) + field(signature)
+        else:
+            _, content = protect(layer[1] | suite, ek, ak, originator, counter, header, protected)
+            protected = b"\xdd" + header + key_info + field(content)
+    objects = b"\x01" + length(len(texts)) + b"".join(
+        b"\x02\x05\x12\x00\x01\x09\x06"
+        + bytes([0, 0, 128, 0, place, 255])
+        + b"\x0f\x02\x12\x00\x00\x02\x02\x16\x00\x00"
+        for place in range(len(texts))
+    )
+
+    def parameters(key):
+        layer_octets = b"".join(
+            b"\x02\x02\x16" + bytes([layer[0]]) + b"\x02\x05\x09" + field(transaction) + b"\x09" + field(originator)
+            + b"\x09" + field(recipient) + b"\x09\x00" + (b"\x02\x00" if layer == SIGNED else key)
+            for layer in layers
+        )
+        return b"\x01" + length(len(layers)) + layer_octets
+
+    buffer = b"\x09" + field(protected)
+    if is_read:
+        method = {
+            "parameter": b"\x02\x02" + objects + parameters(asked),
+            "returned": b"\x02\x02" + parameters(told) + buffer,
+        }
+    else:
+        method = {"parameter": b"\x02\x03" + objects + parameters(told) + buffer}
+    names = {AUTHENTICATED: "a", BOTH: "ae", SIGNED: "s"}
+    algorithm = f"data-protection-{'get' if is_read else 'set'}"
+    vectors.add(
+        f"{algorithm}-s{suite}-{kind or 'signed'}-{'-'.join(names[layer] for layer in layers)}",
+        algorithm,
+        {
+            "suite": bytes([suite]),
+            "guek": guek,
+            "ak": ak,
+            "kek": kek,
+            "system_title_c": client,
+            "system_title_s": server,
+            "transaction_id": transaction,
+            "invocation_counter": struct.pack(">I", counter),
+            "layers": bytes(layer[0] for layer in layers),
+            "key_information": key_info,
+            "objects": objects,
+            "values": values,
+            **more,
+        },
+        {
+            **public_keys,
+            "parameters_asked": parameters(asked),
+            "parameters": parameters(told),
+            "protection_buffer": buffer,
+            **method,
+        },
+    )
+
+
+def agreed_data(key_info):
+    """key-ciphered-data of an agreed key's information."""
+    data = key_info[4:]
+    return data[1:] if data[0] < 0x80 else data[1 + (data[0] & 0x7F) :]
+
+
 def certificates(vectors):
     """Requests and certificates."""
     begin, end = datetime.datetime(2024, 1, 1), datetime.datetime(2049, 12, 31, 23, 59, 59)
@@ -480,15 +599,19 @@ def certificates(vectors):
             )
 
 
+PARTS = ("ciphering", "general_ciphering", "ephemeral_agreement", "hls", "signing", "data_protection", "certificates")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--part", choices=PARTS)
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
     vectors = Vectors(seed)
-    for part in (ciphering, general_ciphering, ephemeral_agreement, hls, signing, certificates):
-        part(vectors)
+    for part in PARTS if arguments.part is None else [arguments.part]:
+        globals()[part](vectors)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     path = arguments.folder / "computed-security.json"
     path.write_text(json.dumps(vectors.list, indent=1) + "\n")

@@ -60,6 +60,22 @@ impl From<EventNotification<'_>> for Notification {
     }
 }
 
+/// What the engine works with, borrowed from the fields of a client.
+macro_rules! environment {
+    ($client:ident, $now:expr) => {
+        Environment {
+            provider: &$client.provider,
+            counters: &mut *$client.counters,
+            security: $client.security.as_mut().map(|context| context as _),
+            key_ring: $client.key_ring.as_mut(),
+            public_keys: $client.identity.as_mut().and_then(Identity::public_keys),
+            manufacturer: $client.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
+            now: $now,
+        }
+    };
+}
+pub(super) use environment;
+
 impl<P: CryptoProvider> Client<P> {
     /// Makes a request and sends it.
     pub(super) async fn send(
@@ -74,15 +90,7 @@ impl<P: CryptoProvider> Client<P> {
         self.engine.cancel();
         self.value.clear();
         let range = {
-            let mut env = Environment {
-                provider: &self.provider,
-                counters: &mut *self.counters,
-                security: self.security.as_mut().map(|context| context as _),
-                key_ring: self.key_ring.as_mut(),
-                public_keys: self.identity.as_mut().and_then(Identity::public_keys),
-                manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
-                now: self.link.clock().now(),
-            };
+            let mut env = environment!(self, self.link.clock().now());
             request(&mut self.engine, &mut env, &mut self.out)?
         };
         let sent = self.link.send(self.out.get(range).unwrap_or(&[])).await;
@@ -118,15 +126,7 @@ impl<P: CryptoProvider> Client<P> {
             };
             // Nothing of the engine's environment may live across a point where the future waits.
             let (transmit, outcome) = {
-                let mut env = Environment {
-                    provider: &self.provider,
-                    counters: &mut *self.counters,
-                    security: self.security.as_mut().map(|context| context as _),
-                    key_ring: self.key_ring.as_mut(),
-                    public_keys: self.identity.as_mut().and_then(Identity::public_keys),
-                    manufacturer: self.manufacturer.as_deref().map(|method| method as &dyn Manufacturer),
-                    now: clock.now(),
-                };
+                let mut env = environment!(self, clock.now());
                 match self.engine.handle_apdu(&mut env, apdu, &mut self.out) {
                     Ok(reaction) => {
                         let outcome = match reaction.event {
@@ -203,15 +203,7 @@ impl<P: CryptoProvider> Client<P> {
                     return Err(error);
                 }
             };
-            let mut env = Environment {
-                provider: &self.provider,
-                counters: &mut *self.counters,
-                security: self.security.as_mut().map(|context| context as _),
-                key_ring: self.key_ring.as_mut(),
-                public_keys: self.identity.as_mut().and_then(Identity::public_keys),
-                manufacturer: None,
-                now: until,
-            };
+            let mut env = environment!(self, until);
             match self.engine.handle_apdu(&mut env, apdu, &mut self.out).map(|reaction| reaction.event) {
                 Ok(Some(Event::DataNotification(notification))) => {
                     keep(&mut self.notifications, notification.into());

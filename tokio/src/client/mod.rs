@@ -17,6 +17,7 @@
 //! ```
 
 mod access;
+mod data_protection;
 mod exchange;
 mod image;
 mod object_list;
@@ -36,6 +37,7 @@ use dlms_security::hls::Manufacturer;
 use dlms_security::{CounterStore, CryptoProvider, InvocationCounter};
 
 pub use access::{AccessItem, AccessOptions, Accessed};
+pub use data_protection::RemoteDataProtection;
 pub use exchange::Notification;
 pub use image::{ImageProgress, ImageTransfer};
 pub use object_list::ObjectListElement;

@@ -150,6 +150,11 @@ impl<P: CryptoProvider> Client<P> {
     ) -> Result<(), Error> {
         let AttributeDescriptorWithSelection { attribute, selection } = attribute.into();
         self.send(|engine, env, out| engine.set(env, SetItem { attribute, selection, value }, out)).await?;
+        self.was_set().await
+    }
+
+    /// Waits for the result of a SET of one attribute.
+    pub(super) async fn was_set(&mut self) -> Result<(), Error> {
         self.wait(|event, _| match event {
             Event::SetDone(DataAccessResult::Success) => Ok(Some(())),
             Event::SetDone(result) => Err(Error::DataAccess(result)),
@@ -197,6 +202,11 @@ impl<P: CryptoProvider> Client<P> {
             engine.action(env, ActionItem { method, parameter }, out)
         })
         .await?;
+        self.returned().await
+    }
+
+    /// Waits for what a method returns.
+    pub(super) async fn returned(&mut self) -> Result<Option<Value>, Error> {
         let returned = self
             .wait(|event, _| match event {
                 Event::ActionDone { result: ActionResult::Success, value } => match value {
