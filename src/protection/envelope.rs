@@ -7,9 +7,9 @@ use dlms_axdr::{DecodeError, DecodeErrorKind, Reader};
 use dlms_security::{Curve, Protection, SecuritySuite, SystemTitle};
 
 use super::{ProtectionError, TAILROOM};
-#[cfg(feature = "server")]
-use crate::xdlms::{GENERAL_CIPHERING, GENERAL_SIGNING};
-use crate::xdlms::{GENERAL_DED_CIPHERING, GENERAL_GLO_CIPHERING, ServiceCiphering};
+use crate::xdlms::{
+    GENERAL_CIPHERING, GENERAL_DED_CIPHERING, GENERAL_GLO_CIPHERING, GENERAL_SIGNING, ServiceCiphering,
+};
 
 /// Which key ciphers an APDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -229,7 +229,6 @@ pub(super) const fn length_octets(length: usize) -> usize {
 }
 
 /// Whether an APDU travels in an envelope.
-#[cfg(feature = "server")]
 pub(crate) fn is_protected(apdu: &[u8]) -> bool {
     apdu.first().is_some_and(|&tag| {
         matches!(tag, GENERAL_GLO_CIPHERING | GENERAL_DED_CIPHERING | GENERAL_CIPHERING | GENERAL_SIGNING)
@@ -249,8 +248,8 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
-    /// `None` if the APDU is none of these.
-    pub(super) fn from_octets(apdu: &[u8]) -> Result<Option<Self>, ProtectionError> {
+    /// Takes the envelope apart; an APDU in none of these is not one that protects it.
+    pub(super) fn from_octets(apdu: &[u8]) -> Result<Self, ProtectionError> {
         let mut reader = Reader::new(apdu);
         let tag = reader.u8()?;
         let (carrier, dedicated, inner_tag) = match tag {
@@ -258,7 +257,7 @@ impl Parsed {
             GENERAL_DED_CIPHERING => (Carrier::WithTitle, true, None),
             _ => match ServiceCiphering::service_of(tag) {
                 Some((plain, dedicated)) => (Carrier::ServiceSpecific, dedicated, Some(plain)),
-                None => return Ok(None),
+                None => return Err(ProtectionError::Required),
             },
         };
         let title = match carrier {
@@ -268,7 +267,7 @@ impl Parsed {
         let content = reader.octet_string()?;
         reader.finish()?;
         let end = reader.offset();
-        Ok(Some(Self { carrier, dedicated, title, inner_tag, content: end - content.len()..end }))
+        Ok(Self { carrier, dedicated, title, inner_tag, content: end - content.len()..end })
     }
 }
 

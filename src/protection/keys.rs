@@ -8,7 +8,7 @@ use dlms_security::{
 };
 
 use super::context::{DedicatedKey, SecurityContext};
-use super::envelope::{Accepted, Carrier, Envelope, length_octets};
+use super::envelope::{Accepted, Carrier, Envelope, is_protected, length_octets};
 use super::error::ProtectionError;
 use super::general::HeaderFields;
 use super::key_ring::KeyRing;
@@ -183,11 +183,14 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let mut opened = Opened::plain(0..apdu.len());
         loop {
             let inner = apdu.get_mut(opened.apdu.clone()).ok_or(ProtectionError::Required)?;
-            match self.open_layer(store, demand, &mut opened, inner)? {
-                Some(layer) => opened.add(layer)?,
-                None if opened.protection.contains(demand.required) => break,
-                None => return Err(ProtectionError::Required),
+            if !inner.is_empty() && !is_protected(inner) {
+                break;
             }
+            let layer = self.open_layer(store, demand, &mut opened, inner)?;
+            opened.add(layer)?;
+        }
+        if !opened.protection.contains(demand.required) {
+            return Err(ProtectionError::Required);
         }
         if opened.protection == Protection::SIGNED
             && !demand.is_carried
@@ -202,14 +205,14 @@ impl<P: CryptoProvider> Keys<'_, P> {
         Ok(opened)
     }
 
-    /// Opens the outermost layer of what is left; `None` if there is none.
+    /// Opens the outermost layer of what is left.
     fn open_layer(
         &mut self,
         store: &mut dyn CounterStore,
         demand: &Demand,
         opened: &mut Opened,
         apdu: &mut [u8],
-    ) -> Result<Option<Layer>, ProtectionError> {
+    ) -> Result<Layer, ProtectionError> {
         let done = opened.protection;
         let outer = &mut opened.transaction;
         match apdu.first() {
@@ -217,9 +220,9 @@ impl<P: CryptoProvider> Keys<'_, P> {
             Some(&(GENERAL_SIGNING | GENERAL_CIPHERING)) if !Self::HAS_GENERAL => {
                 Err(ProtectionError::NotAllowed)
             }
-            Some(&GENERAL_SIGNING) => self.open_signing(demand, outer, apdu).map(Some),
+            Some(&GENERAL_SIGNING) => self.open_signing(demand, outer, apdu),
             Some(&GENERAL_CIPHERING) if !done.ciphering().is_empty() => Err(ProtectionError::Nested),
-            Some(&GENERAL_CIPHERING) => self.open_general_ciphering(store, demand, outer, apdu).map(Some),
+            Some(&GENERAL_CIPHERING) => self.open_general_ciphering(store, demand, outer, apdu),
             _ => self.open_ciphering(store, demand, !done.ciphering().is_empty(), apdu),
         }
     }

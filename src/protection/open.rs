@@ -137,8 +137,8 @@ impl<P: CryptoProvider> Keys<'_, P> {
         demand: &Demand,
         is_ciphered: bool,
         apdu: &mut [u8],
-    ) -> Result<Option<Layer>, ProtectionError> {
-        let Some(parsed) = Parsed::from_octets(apdu)? else { return Ok(None) };
+    ) -> Result<Layer, ProtectionError> {
+        let parsed = Parsed::from_octets(apdu)?;
         if is_ciphered {
             return Err(ProtectionError::Nested);
         }
@@ -172,7 +172,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
         };
         let checked = Checked::new(context.suite, key_set, demand, windows, store, content)?;
         let (ak, tag, at) = (&context.authentication_key, parsed.inner_tag, parsed.content);
-        checked.open(self.provider, store, key, ak, envelope, tag, apdu, 0..0, at).map(Some)
+        checked.open(self.provider, store, key, ak, envelope, tag, apdu, 0..0, at)
     }
 }
 
