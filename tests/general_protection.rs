@@ -183,6 +183,67 @@ fn mechanism_7_in_the_plain_context() {
     assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391");
 }
 
+/// What a server with a signing key does not sign needs no room for a signature.
+#[test]
+fn small_apdus_without_signatures() {
+    for suite in ecc_suites() {
+        for mechanism in [Mechanism::None, Mechanism::Gmac, Mechanism::Ecdsa] {
+            let client = ClientConfig { max_receive_pdu_size: 128, ..client(mechanism) };
+            let mut pair = Pair::new(suite, server(mechanism, suite), client);
+            let what = format!("{suite:?} {mechanism:?}");
+            assert!(pair.associate().starts_with("Associated"), "{what}: {:?}", pair.events());
+            pair.received.clear();
+            assert_eq!(pair.get(ENERGY, 3).unwrap(), "0600001391", "{what}");
+            assert!(pair.get(PROFILE, 7).unwrap().len() > 2000, "{what}");
+            assert!(pair.received.iter().any(|apdu| apdu.len() > 120), "{what}: blocks are full");
+            assert!(pair.received.iter().all(|apdu| apdu.len() <= 128), "{what}");
+        }
+    }
+}
+
+/// Room is kept for the signatures that items demand, also in the blocks behind the first, and nothing is executed whose
+/// signed response would not fit.
+#[test]
+fn small_apdus_with_signatures() {
+    let signed = AccessRights::READ | AccessRights::SIGNED_RESPONSE;
+    for suite in ecc_suites() {
+        let pair = |size, rights: &[(_, _, AccessRights)]| {
+            let client =
+                ClientConfig { max_receive_pdu_size: size, accepted: ALL, ..client(Mechanism::Gmac) };
+            let mut pair = Pair::new(suite, server(Mechanism::Gmac, suite), client);
+            pair.link.meter.device.attribute_rights = rights.to_vec();
+            pair.link.meter.device.method_rights = vec![(ENERGY, 1, signed)];
+            assert!(pair.associate().starts_with("Associated"));
+            pair.received.clear();
+            pair.events();
+            pair
+        };
+        let mut unsigned = pair(256, &[]);
+        unsigned.get(PROFILE, 7).unwrap();
+        let mut one = pair(256, &[(PROFILE, 2, signed)]);
+        assert!(one.get(PROFILE, 7).unwrap().len() > 2000, "{suite:?}");
+        assert!(one.received.len() > unsigned.received.len(), "{suite:?}");
+        // A list whose last item demands it.
+        let mut list = pair(256, &[(ENERGY, 3, signed)]);
+        let items = [(PROFILE, 7, 2), (ENERGY, 3, 3)].map(|(name, class, id)| {
+            dlms::xdlms::AttributeDescriptorWithSelection::from(AttributeDescriptor::new(class, name, id))
+        });
+        let values = list.call(|client, env, out| client.get_with_list(env, &items, out)).unwrap();
+        assert!(values.ends_with("0002020F00161E"), "{suite:?}: {values}");
+        for apdu in unsigned.received.iter().chain(&one.received).chain(&list.received) {
+            assert!(apdu.len() <= 256, "{suite:?}: {}", apdu.len());
+        }
+
+        let mut small = pair(100, &[]);
+        let reset = MethodDescriptor::new(3, ENERGY, 1);
+        let item = ActionItem::new(reset, &Data::Integer(0));
+        let answer = small.call(|client, env, out| client.action(env, item, out)).unwrap();
+        assert!(answer.contains("PduTooLong"), "{suite:?}: {answer}");
+        assert!(!small.events().iter().any(|event| matches!(event, server::Event::MethodInvoked { .. })));
+        assert_eq!(small.get(ENERGY, 3).unwrap(), "0600001391", "{suite:?}: never reset");
+    }
+}
+
 /// Every form in which requests can leave: key, signature, and whether the tag of what is seen is right.
 fn forms(suite: SecuritySuite) -> Vec<(Option<KeyClass>, bool)> {
     let mut forms = vec![(Some(KeyClass::Global), false), (Some(KeyClass::Wrapped), false)];

@@ -221,6 +221,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 // Over HDLC the kind of frame decides, not this.
                 is_confirmed: initiate.response_allowed || self.answers_unconfirmed,
                 transfer: Transfer::None,
+                has_signed_items: false,
             },
             challenges,
             transaction,

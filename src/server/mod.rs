@@ -33,6 +33,7 @@ mod incoming;
 mod lockout;
 mod notification;
 mod resolve;
+mod room;
 mod security_setup;
 mod session;
 mod set;

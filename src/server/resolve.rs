@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use cosem_objects::{AccessRights, ActionResult, AssociationId, DataAccessResult, LogicalDevice};
 use dlms_obis::LogicalName;
-use dlms_security::{CryptoProvider, Protection, RequiredProtection};
+use dlms_security::{CryptoProvider, Functions, Protection, RequiredProtection};
 
 use super::session::{Host, Request};
 use crate::Accepted;
@@ -52,7 +52,7 @@ impl<'r> Requester<'r> {
             association,
             protection: request.protection,
             is_ciphered: config.ciphered,
-            can_sign: host.can_sign(association),
+            can_sign: P::FUNCTIONS.contains(Functions::PUBLIC_KEYS) && request.can_sign,
             is_restricted: request.is_broadcast()
                 && !config.accepted.contains(Accepted::BROADCAST_REACHES_ALL),
             denied: &request.denied,

@@ -7,9 +7,7 @@ use cosem_objects::{AssociationId, Effects, LogicalDevice, behaviour};
 use dlms_axdr::Encoder;
 use dlms_security::certificate::CertificateStore;
 use dlms_security::hls::Manufacturer;
-use dlms_security::{
-    CounterStore, CryptoProvider, Functions, KeyUsage, Protection, Secret, SecuritySuite, SystemTitle,
-};
+use dlms_security::{CounterStore, CryptoProvider, Functions, KeyUsage, Protection, Secret, SystemTitle};
 
 use super::AssociationConfig;
 use super::action::OutgoingResponse;
@@ -20,8 +18,8 @@ use super::incoming::IncomingRequest;
 use super::resolve::Denied;
 use super::security_setup::KeyManagement;
 use crate::protection::{
-    Asymmetric, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened,
-    PublicKeys, SecurityContext, TAILROOM, is_protected,
+    Asymmetric, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, KeyRing, Keys, Opened, PublicKeys,
+    SecurityContext, is_protected,
 };
 use crate::xdlms::{
     ACCESS_REQUEST, ACTION_REQUEST, Conformance, ExceptionResponse, GENERAL_BLOCK_TRANSFER, GET_REQUEST,
@@ -156,6 +154,8 @@ pub(super) struct Association<P: CryptoProvider> {
     /// Whether requests are answered at all: not where the client opened an unconfirmed association.
     pub(super) is_confirmed: bool,
     pub(super) transfer: Transfer,
+    /// Whether an item of the request under way demands a signed response.
+    pub(super) has_signed_items: bool,
 }
 
 /// How the InitiateRequest was protected: its response and the release are protected alike.
@@ -182,6 +182,8 @@ pub(super) struct Request<'r> {
     /// How it was protected; access rights may demand more than the policy.
     pub(super) protection: Protection,
     pub(super) opened: &'r Opened,
+    /// Whether the response has room for a signature; an item that demands one is refused otherwise.
+    pub(super) can_sign: bool,
     pub(super) denied: Denied,
 }
 
@@ -331,6 +333,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         apdu: &mut [u8],
         out: &mut [u8],
     ) -> Option<Range<usize>> {
+        let is_associated = self.association().is_some();
         let (State::Associated(association) | State::Challenged(association, _)) = &mut self.state else {
             return exception(out, StateError::ServiceNotAllowed, ServiceError::OperationNotPossible);
         };
@@ -353,19 +356,22 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             self.events.push(Event::WindowMoved { security, peer });
         }
         let plain = apdu.get(opened.apdu.clone()).unwrap_or(&[]);
-        let request = Request {
-            now,
-            apdu: plain,
-            protection: opened.protection,
-            opened: &opened,
-            denied: Denied::default(),
-        };
-        let service = plain.first().copied().unwrap_or_default();
-        let room = association.plain_room(host, &opened, service, out.len());
         // An unconfirmed association has unconfirmed services only.
         if !association.is_confirmed && is_confirmed(plain) {
             return None;
         }
+        let mut request = Request {
+            now,
+            apdu: plain,
+            protection: opened.protection,
+            opened: &opened,
+            can_sign: host.can_sign(id),
+            denied: Denied::default(),
+        };
+        if request.can_sign {
+            request.can_sign = association.signs_response(host, &request, is_associated);
+        }
+        let room = association.plain_room(host, &request, out.len());
         let is_broadcast = request.is_broadcast();
         let confirmed = !is_broadcast && (self.answers_unconfirmed || is_confirmed(plain));
         let Some(target) = out.get_mut(HEADROOM..HEADROOM + room).filter(|_| room >= SHORTEST_ROOM) else {
@@ -490,34 +496,6 @@ impl<P: CryptoProvider> Association<P> {
             None if is_protected(apdu) => Err(ProtectionError::NoKey),
             None => Ok(Opened::plain(0..apdu.len())),
         }
-    }
-
-    /// How long a plain response to a request of this tag may be so that, protected, it fits the client and `out`.
-    pub(super) fn plain_room(&self, host: &Host<'_, P>, opened: &Opened, service: u8, out: usize) -> usize {
-        let limit = self.client_max_receive_pdu_size.min(0x1_0000);
-        let config = &host.associations[usize::from(self.id.0)];
-        let overhead = if config.ciphered && P::FUNCTIONS.contains(Functions::CIPHERING) {
-            let mut protection = Protection::AUTHENTICATED_ENCRYPTED;
-            protection.set(Protection::SIGNED, host.can_sign(self.id));
-            let context = config.security.and_then(|index| host.security.get(index));
-            let envelope = opened.envelope.unwrap_or(match service {
-                // It has no service-specific form.
-                ACCESS_REQUEST if P::FUNCTIONS.contains(Functions::ACCESS) => {
-                    Envelope { carrier: Carrier::WithTitle, ..Envelope::GLOBAL }
-                }
-                _ => Envelope::GLOBAL,
-            });
-            envelope.overhead(
-                protection,
-                context.map_or(SecuritySuite::Suite0, SecurityContext::suite),
-                opened.transaction.map_or(0, |transaction| transaction.octets().len()),
-                limit.max(out),
-            )
-        } else {
-            0
-        };
-        let room = out.saturating_sub(overhead.max(HEADROOM + TAILROOM));
-        limit.saturating_sub(overhead).min(room)
     }
 }
 
