@@ -84,6 +84,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 true => items.execute(host, &specification, value, room),
                 false => (0, skipped(&specification)),
             };
+            items.requester.denied.report(items.events);
             if length == 0 {
                 room[..NULL_DATA].copy_from_slice(&[0x00]);
                 length = NULL_DATA;

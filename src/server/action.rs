@@ -214,6 +214,7 @@ impl Invocation<'_> {
             let limit = whole.room.len().saturating_sub(kept);
             let room = whole.room.get_mut(end..limit).ok_or(Failure::TOO_LONG)?;
             end += self.run(host, &method, parameter, room)?;
+            self.requester.denied.report(self.events);
         }
         Ok(end)
     }

@@ -45,7 +45,8 @@ pub enum Event {
         method_id: i8,
     },
     /// An attribute or method was refused, because the request, or what can be done for its response, was less protection
-    /// than the access rights demand; of several in one request, the last one.
+    /// than the access rights demand. One event for each item of a request; like all of them, those for which there is no
+    /// place are counted by [`Event::Lost`].
     AccessDenied {
         /// class_id of the object.
         class_id: u16,
@@ -108,6 +109,9 @@ pub(super) struct EventQueue {
     lost: u16,
 }
 
+/// How many events there are, and how many were lost.
+pub(super) type Mark = (usize, u16);
+
 impl EventQueue {
     pub(super) const fn new() -> Self {
         Self { queue: Deque::new(), lost: 0 }
@@ -117,6 +121,16 @@ impl EventQueue {
         if self.queue.push_back(event).is_err() {
             self.lost = self.lost.saturating_add(1);
         }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        (self.queue.len(), self.lost)
+    }
+
+    /// Takes back what was pushed since.
+    pub(super) fn go_back(&mut self, (length, lost): Mark) {
+        self.queue.truncate(length);
+        self.lost = lost;
     }
 
     pub(super) fn pop(&mut self) -> Option<Event> {

@@ -13,6 +13,7 @@ use dlms_security::{CryptoProvider, Protection};
 
 use super::action::Invocation;
 use super::data_protection::{Filled, is_buffer};
+use super::event::EventQueue;
 use super::resolve::Requester;
 use super::security_setup::Source;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
@@ -118,7 +119,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                 let (descriptors, filled) = kept.unwrap_or_default();
                 let source =
                     GetSource { requester, objects: Source::new(host), descriptors, filled: Filled(filled) };
-                let block = transfer.next::<P>(block_number.0, source, out);
+                let block = transfer.next::<P>(block_number.0, source, events, out);
                 return block.or_else(|result| {
                     association.transfer = Transfer::None;
                     block_error(invoke_id, block_number, result, out)
@@ -145,7 +146,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let before = Producer::new(items);
         let mut after = before;
         let room = out.get_mut(BLOCK_HEADER..).filter(|room| !room.is_empty()).ok_or(Failure::TOO_LONG)?;
-        let length = match after.produce::<P>(source, room) {
+        let length = match after.produce::<P>(source, events, room) {
             Ok(length) => length,
             Err(result) => return error(invoke_id, result, out),
         };
@@ -156,7 +157,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let mut more = [0; BLOCK_HEADER - GetResponse::LIST_HEADER];
         let gained = BLOCK_HEADER - items.header();
         let mut rest = after;
-        if let Ok(tail) = rest.produce::<P>(source, &mut more[..gained])
+        let mark = events.mark();
+        if let Ok(tail) = rest.produce::<P>(source, events, &mut more[..gained])
             && rest.stage == Stage::Finished
         {
             let start = BLOCK_HEADER - tail;
@@ -164,6 +166,9 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             out[start + length..BLOCK_HEADER + length].copy_from_slice(&more[..tail]);
             return whole(invoke_id, items, start..BLOCK_HEADER + length, rest.protection, out);
         }
+        // What did not end there is produced, and refused, once more with the next block.
+        requester.denied.clear();
+        events.go_back(mark);
         if !may_block {
             return error(invoke_id, DataAccessResult::DataBlockUnavailable, out);
         }
@@ -182,6 +187,7 @@ impl GetTransfer {
         &mut self,
         received: u32,
         source: GetSource<'_>,
+        events: &mut EventQueue,
         out: &mut [u8],
     ) -> Result<Reply, DataAccessResult> {
         let invalid = DataAccessResult::DataBlockNumberInvalid;
@@ -195,7 +201,7 @@ impl GetTransfer {
         }
         self.before = self.after;
         let room = out.get_mut(BLOCK_HEADER..).ok_or(DataAccessResult::LongGetAborted)?;
-        let length = self.after.produce::<P>(source, room)?;
+        let length = self.after.produce::<P>(source, events, room)?;
         self.block = received.checked_add(1).ok_or(invalid)?;
         self.block_reply(length, out).map_err(|_| DataAccessResult::LongGetAborted)
     }
@@ -240,6 +246,7 @@ impl Producer {
     fn produce<P: CryptoProvider>(
         &mut self,
         source: GetSource<'_>,
+        events: &mut EventQueue,
         out: &mut [u8],
     ) -> Result<usize, DataAccessResult> {
         let mut length = 0;
@@ -269,7 +276,10 @@ impl Producer {
                             choice[0] = 0;
                             (1 + written, stage)
                         }
-                        Err(result) => (0, Stage::Error(result, Cursor::default())),
+                        Err(result) => {
+                            source.requester.denied.report(events);
+                            (0, Stage::Error(result, Cursor::default()))
+                        }
                     }
                 }
                 Stage::Value(cursor) => self.value::<P>(cursor, source, room)?,
@@ -300,8 +310,9 @@ impl Producer {
             .map_err(|_| DataAccessResult::OtherReason)?;
         let mut filled_value = None;
         if Host::<'_, P>::HAS_DATA_PROTECTION && is_buffer(&item.attribute) {
-            requester.attribute(objects.device, &item.attribute, AccessRights::READ)?;
+            // What was refused when it was filled is not refused, and reported, once more.
             filled_value = filled.read(cursor, room)?;
+            requester.attribute(objects.device, &item.attribute, AccessRights::READ)?;
         }
         let read = match filled_value {
             Some(read) => read,

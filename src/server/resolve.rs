@@ -6,6 +6,7 @@ use cosem_objects::{AccessRights, ActionResult, AssociationId, DataAccessResult,
 use dlms_obis::LogicalName;
 use dlms_security::{CryptoProvider, Functions, Protection, RequiredProtection};
 
+use super::event::{Event, EventQueue};
 use super::session::{Host, Request};
 use crate::Accepted;
 use crate::xdlms::{AttributeDescriptor, MethodDescriptor};
@@ -26,12 +27,27 @@ pub(super) struct Requester<'r> {
     can_sign: bool,
     /// Whether it asks under the broadcast key, and may not reach everything with it.
     is_restricted: bool,
-    /// What was refused last for want of protection.
-    denied: &'r Denied,
+    /// Where a refusal is noted.
+    pub(super) denied: &'r Denied,
 }
 
-/// An attribute or method that was refused for want of protection.
-pub(super) type Denied = Cell<Option<(u16, LogicalName, i8)>>;
+/// An attribute or method that was refused for want of protection, and is not reported yet.
+#[derive(Default)]
+pub(super) struct Denied(Cell<Option<(u16, LogicalName, i8)>>);
+
+impl Denied {
+    /// To be called before the next item of a request is looked at.
+    #[inline(never)]
+    pub(super) fn report(&self, events: &mut EventQueue) {
+        if let Some((class_id, instance_id, id)) = self.0.take() {
+            events.push(Event::AccessDenied { class_id, instance_id, id });
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.set(None);
+    }
+}
 
 /// An item that may be accessed.
 pub(super) struct Granted {
@@ -127,7 +143,7 @@ impl<'r> Requester<'r> {
             && (!response.contains(Protection::SIGNED) || self.can_sign)
             && !(self.is_restricted && OUT_OF_BROADCAST.contains(&item.0));
         if !is_protected {
-            self.denied.set(Some(item));
+            self.denied.0.set(Some(item));
         }
         is_protected.then_some(response)
     }

@@ -35,7 +35,7 @@ impl<P: CryptoProvider> Association<P> {
                 self.has_signed_items = response.contains(Protection::SIGNED);
             }
             // Nothing was refused yet.
-            request.denied.set(None);
+            request.denied.clear();
         }
         (policy | request.protection).contains(Protection::SIGNED) || self.has_signed_items
     }

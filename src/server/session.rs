@@ -357,7 +357,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         }
         let plain = apdu.get(opened.apdu.clone()).unwrap_or(&[]);
         // An unconfirmed association has unconfirmed services only.
-        if !association.is_confirmed && is_confirmed(plain) {
+        let asks_for_answer = is_confirmed(plain);
+        if !association.is_confirmed && asks_for_answer {
             return None;
         }
         let mut request = Request {
@@ -365,7 +366,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             apdu: plain,
             protection: opened.protection,
             opened: &opened,
-            can_sign: host.can_sign(id),
+            can_sign: P::FUNCTIONS.contains(Functions::PUBLIC_KEYS) && host.can_sign(id),
             denied: Denied::default(),
         };
         if request.can_sign {
@@ -373,7 +374,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         }
         let room = association.plain_room(host, &request, out.len());
         let is_broadcast = request.is_broadcast();
-        let confirmed = !is_broadcast && (self.answers_unconfirmed || is_confirmed(plain));
+        let confirmed = !is_broadcast && (self.answers_unconfirmed || asks_for_answer);
         let Some(target) = out.get_mut(HEADROOM..HEADROOM + room).filter(|_| room >= SHORTEST_ROOM) else {
             let Failure(state_error, service_error) = Failure::TOO_LONG;
             return confirmed.then(|| exception(out, state_error, service_error)).flatten();
@@ -385,9 +386,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             _ => None,
         };
         let reply = self.dispatch(host, &request, target);
-        if let Some((class_id, instance_id, id)) = request.denied.get() {
-            self.events.push(Event::AccessDenied { class_id, instance_id, id });
-        }
+        request.denied.report(&mut self.events);
         // What is under way with this client goes on behind a broadcast.
         if let (State::Associated(association), Some(transfer)) = (&mut self.state, transfer) {
             association.transfer = transfer;
@@ -406,6 +405,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         answer
     }
 
+    // It has one caller, and is smaller there.
+    #[inline(always)]
     fn dispatch(
         &mut self,
         host: &mut Host<'_, P>,

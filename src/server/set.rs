@@ -94,6 +94,7 @@ impl Writing<'_> {
         }
         for _ in 0..whole.count {
             encoder.u8(self.next(host, &mut whole)?.code())?;
+            self.requester.denied.report(self.events);
         }
         Ok(())
     }
