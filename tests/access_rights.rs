@@ -22,6 +22,7 @@ use peer::Peer;
 
 const SUITE: SecuritySuite = SecuritySuite::Suite1;
 const A: Protection = Protection::AUTHENTICATED;
+const E: Protection = Protection::ENCRYPTED;
 const AE: Protection = Protection::AUTHENTICATED_ENCRYPTED;
 const S: Protection = Protection::SIGNED;
 
@@ -37,24 +38,20 @@ struct Client {
 impl Client {
     /// In an association whose policy demands nothing.
     fn new() -> Self {
+        Self::under(Protection::empty())
+    }
+
+    fn under(policy: Protection) -> Self {
         let mut server =
             AssociationConfig { accepted: ALL, ..config(AuthenticationMechanism::None, Some(SUITE)) };
-        server.policy = Protection::empty();
+        server.policy = policy;
         let mut link = Link::new(server);
         Peer::new(SUITE).associate(&mut link);
         let (key, authentication_key) = keys(SUITE);
         let id = CounterId(0);
         Self {
-            context: SecurityContext::new(
-                &*PROVIDER,
-                SUITE,
-                CLIENT_TITLE,
-                &key,
-                authentication_key,
-                id,
-                1000,
-            )
-            .unwrap(),
+            context: SecurityContext::new(&*PROVIDER, SUITE, CLIENT_TITLE, &key, authentication_key, id, 100)
+                .unwrap(),
             pairs: key_pairs(SUITE, CLIENT_TITLE),
             peers: peers_on(Curve::P256),
             transaction: 0,
@@ -106,10 +103,25 @@ const TEXT: &str = "00010000800000FF02";
 const NOWHERE: &str = "00010000800001FF02";
 const RESET: &str = "00030100010800FF01";
 
-/// Requests, what the last one is answered if it is granted, and if it is not.
-fn forms() -> Vec<(&'static str, Vec<String>, String, String)> {
-    let row = |name, requests: &[String], granted: &str, denied: &str| {
-        (name, requests.to_vec(), granted.replace(' ', ""), denied.replace(' ', ""))
+/// Items that rights are about: attributes 2 of a Register and of a Data object, method 1 of the Register.
+const ITEMS: [Event; 3] = [
+    Event::AccessDenied { class_id: 3, instance_id: ENERGY, id: 2 },
+    Event::AccessDenied { class_id: 1, instance_id: LONG_TEXT, id: 2 },
+    Event::AccessDenied { class_id: 3, instance_id: ENERGY, id: 1 },
+];
+
+/// Requests, what the last one is answered if it is granted, and if it is not; which items are refused then.
+type Row = (&'static str, Vec<String>, String, String, Vec<Event>);
+
+fn forms() -> Vec<Row> {
+    let row = |name: &'static str, requests: &[String], granted: &str, denied: &str| {
+        let items = match name.split(['-', ' ']).next().unwrap() {
+            "get" => &ITEMS[..1],
+            "set" => &ITEMS[1..2],
+            "action" => &ITEMS[2..],
+            _ => &ITEMS[..],
+        };
+        (name, requests.to_vec(), granted.replace(' ', ""), denied.replace(' ', ""), items.to_vec())
     };
     vec![
         row("get", &[format!("C001C1{VALUE}00")], "C401C1000600001391", "C401C10103"),
@@ -160,10 +172,10 @@ fn forms() -> Vec<(&'static str, Vec<String>, String, String)> {
     ]
 }
 
-/// Every form in an association of its own, with what the rights demand and how the requests are protected.
-fn check(rights: AccessRights, protection: Protection) {
+/// Every form in one association, with what the rights demand and how the requests are protected.
+fn check(policy: Protection, rights: AccessRights, protection: Protection) {
     let demanded = RequiredProtection::from_access_bits(rights.bits());
-    let mut client = Client::new();
+    let mut client = Client::under(policy);
     client.link.meter.device.attribute_rights = vec![
         (ENERGY, 2, AccessRights::READ | rights),
         (LONG_TEXT, 2, AccessRights::READ | AccessRights::WRITE | rights),
@@ -173,7 +185,7 @@ fn check(rights: AccessRights, protection: Protection) {
     let is_granted = protection.contains(demanded.request());
     // At least as the request was, and as the right demands.
     let least = if is_granted { protection | demanded.response() } else { protection };
-    for (name, requests, granted, denied) in forms() {
+    for (name, requests, granted, denied, items) in forms() {
         let mut answer = (String::new(), Protection::empty());
         for (index, request) in requests.iter().enumerate() {
             let is_last = index + 1 == requests.len();
@@ -182,11 +194,13 @@ fn check(rights: AccessRights, protection: Protection) {
         let what = format!("{name}: {rights:?} with {protection:?}");
         assert_eq!(answer.0, if is_granted { granted } else { denied }, "{what}");
         assert!(answer.1.contains(least), "{what}: {:?}", answer.1);
-        let is_told = client.events().iter().any(|event| matches!(event, Event::AccessDenied { .. }));
-        assert_eq!(is_told, !is_granted, "{what}");
+        let told: Vec<_> =
+            client.events().into_iter().filter(|event| matches!(event, Event::AccessDenied { .. })).collect();
+        assert_eq!(told, if is_granted { vec![] } else { items }, "{what}");
     }
 }
 
+const NONE: Protection = Protection::empty();
 const REQUESTS: [Protection; 6] = [Protection::empty(), A, AE, S, A.union(S), AE.union(S)];
 
 fn subsets(bits: [AccessRights; 3]) -> impl Iterator<Item = AccessRights> {
@@ -203,7 +217,35 @@ fn what_rights_demand_of_requests() {
         [AccessRights::AUTHENTICATED_REQUEST, AccessRights::ENCRYPTED_REQUEST, AccessRights::SIGNED_REQUEST];
     for rights in subsets(bits) {
         for protection in REQUESTS {
-            check(rights, protection);
+            check(NONE, rights, protection);
+        }
+    }
+}
+
+/// Where the policy is encryption alone, requests without a tag are taken; rights may still demand one, or a signature.
+#[test]
+fn what_rights_demand_of_requests_that_are_only_encrypted() {
+    let bits =
+        [AccessRights::AUTHENTICATED_REQUEST, AccessRights::ENCRYPTED_REQUEST, AccessRights::SIGNED_REQUEST];
+    for rights in subsets(bits) {
+        for protection in [E, E.union(S), AE, AE.union(S)] {
+            check(E, rights, protection);
+        }
+    }
+    let bits = [
+        AccessRights::AUTHENTICATED_RESPONSE,
+        AccessRights::ENCRYPTED_RESPONSE,
+        AccessRights::SIGNED_RESPONSE,
+    ];
+    for rights in subsets(bits) {
+        check(E, rights, E);
+    }
+    // Nowhere else, and what is only authenticated is not encrypted.
+    for (policy, protection) in [(NONE, E), (A, E), (AE, E), (E, A), (E, NONE)] {
+        let mut client = Client::under(policy);
+        for (name, requests, ..) in forms() {
+            let refused = client.ask(protection, requests.last().unwrap()).0;
+            assert!(refused.starts_with("D801"), "{name}, {policy:?} with {protection:?}: {refused}");
         }
     }
 }
@@ -216,12 +258,53 @@ fn what_rights_demand_of_responses() {
         AccessRights::SIGNED_RESPONSE,
     ];
     for rights in subsets(bits) {
-        for protection in [Protection::empty(), AE] {
-            check(rights, protection);
+        for protection in [NONE, AE] {
+            check(NONE, rights, protection);
         }
     }
-    check(AccessRights::AUTHENTICATED_REQUEST | AccessRights::SIGNED_RESPONSE, A);
-    check(AccessRights::AUTHENTICATED_REQUEST | AccessRights::SIGNED_RESPONSE, Protection::empty());
+    check(NONE, AccessRights::AUTHENTICATED_REQUEST | AccessRights::SIGNED_RESPONSE, A);
+    check(NONE, AccessRights::AUTHENTICATED_REQUEST | AccessRights::SIGNED_RESPONSE, NONE);
+}
+
+/// What there is no place for is counted.
+#[test]
+fn each_refused_item_is_told() {
+    let get = |items: &[&str]| {
+        let list: String = items.iter().map(|item| format!("{item}00")).collect();
+        format!("C003C1{:02X}{list}", items.len())
+    };
+    let rights = AccessRights::READ | AccessRights::SIGNED_REQUEST;
+    let mut client = Client::new();
+    client.link.meter.device.attribute_rights = vec![(ENERGY, 2, rights), (LONG_TEXT, 2, rights)];
+    client.events();
+    client.ask(NONE, &get(&[VALUE, UNIT, TEXT, NOWHERE, VALUE]));
+    assert_eq!(client.events(), [ITEMS[0], ITEMS[1], ITEMS[0]]);
+    client.ask(NONE, &get(&[VALUE; 12]));
+    let mut told = client.events();
+    assert_eq!(told.pop(), Some(Event::Lost { count: 4 }));
+    assert_eq!(told, [ITEMS[0]; 8]);
+    // What is skipped is not refused.
+    client.ask(NONE, &format!("D960000001 00 02 01{VALUE} 01{TEXT} 02 00 00"));
+    let told = client.events();
+    assert!(!told.contains(&ITEMS[1]), "{told:?}");
+
+    // In blocks, however they are cut, each once.
+    for size in 30..90 {
+        let mut client = Client::new();
+        client.link.meter.device.attribute_rights = vec![(ENERGY, 2, rights), (LONG_TEXT, 2, rights)];
+        client.link.out.truncate(size + HEADROOM + 12);
+        client.events();
+        let mut answer = client.ask(NONE, &get(&[VALUE, UNIT, UNIT, TEXT, UNIT, VALUE, UNIT])).0;
+        let mut told = client.events();
+        for block in 1.. {
+            if !answer.starts_with("C402C100") {
+                break;
+            }
+            answer = client.ask(NONE, &format!("C002C1{block:08X}")).0;
+            told.extend(client.events());
+        }
+        assert_eq!(told, [ITEMS[0], ITEMS[1], ITEMS[0]], "{size}");
+    }
 }
 
 /// A long value leaves block by block, and each is asked for with its own protection.
