@@ -17,6 +17,8 @@ bitflags! {
         const PUBLIC_KEYS = 0x04;
         /// The service ACCESS. It is not cryptography, but left out in the same way.
         const ACCESS = 0x08;
+        /// The methods of Security setup objects, which change keys, certificates and policy.
+        const KEY_MANAGEMENT = 0x10;
     }
 }
 

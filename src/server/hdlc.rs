@@ -97,9 +97,13 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const LINKS: usize> HdlcSe
 
     /// When [`HdlcServer::handle_timeout`] is to be called.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let links = self.links.iter().filter_map(Secondary::poll_timeout);
-        let sessions = self.endpoints.iter().filter_map(|endpoint| endpoint.session.poll_timeout());
-        links.chain(sessions).chain(self.deframer.poll_timeout()).min()
+        let mut earliest = self.deframer.poll_timeout();
+        for (link, endpoint) in self.links.iter().zip(&self.endpoints) {
+            for deadline in [link.poll_timeout(), endpoint.session.poll_timeout()].into_iter().flatten() {
+                earliest = Some(earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+            }
+        }
+        earliest
     }
 
     /// Lets time pass: half frames are dropped, silent links are released, handshakes end. Frames may be due after it.

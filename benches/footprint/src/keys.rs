@@ -25,7 +25,8 @@ const FUNCTIONS: u8 = {
 
     let access = if cfg!(feature = "access") { Functions::ACCESS } else { Functions::empty() };
     let general = if cfg!(feature = "general") { Functions::GENERAL_ENVELOPES } else { Functions::empty() };
-    access.union(general).bits()
+    let keys = if cfg!(feature = "keys") { Functions::KEY_MANAGEMENT } else { Functions::empty() };
+    access.union(general).union(keys).bits()
 };
 
 /// What protects messages.

@@ -166,6 +166,7 @@ impl<P: CryptoProvider> SetupAttributes for Host<'_, P> {
 
 impl<P: CryptoProvider> Host<'_, P> {
     const HAS_KEYS: bool = P::FUNCTIONS.contains(Functions::CIPHERING);
+    const HAS_MANAGEMENT: bool = Self::HAS_KEYS && P::FUNCTIONS.contains(Functions::KEY_MANAGEMENT);
 
     /// Invokes a method of a Security setup object; gives the length of the return value.
     pub(super) fn invoke_security_setup(
@@ -178,8 +179,9 @@ impl<P: CryptoProvider> Host<'_, P> {
         value: &mut [u8],
     ) -> Result<usize, ActionResult> {
         let number = usize::from(setup);
-        let management = self.key_management.as_deref_mut().ok_or(ActionResult::ReadWriteDenied)?;
-        if !class.has_method(method) || !Self::HAS_KEYS {
+        let management = self.key_management.as_deref_mut().filter(|_| Self::HAS_MANAGEMENT);
+        let management = management.ok_or(ActionResult::ReadWriteDenied)?;
+        if !class.has_method(method) {
             return Err(ActionResult::ReadWriteDenied);
         }
         let key_pairs = self.public_keys.as_mut().and_then(|keys| {
@@ -205,13 +207,8 @@ impl<P: CryptoProvider> Host<'_, P> {
 
     /// Lets what a method changed take effect, once its answer is protected.
     pub(super) fn change_keys(&mut self) {
-        if !Self::HAS_KEYS {
-            return;
-        }
-        let Some((number, keys)) = self.key_management.as_deref_mut().and_then(KeyManagement::take_changes)
-        else {
-            return;
-        };
+        let management = self.key_management.as_deref_mut().filter(|_| Self::HAS_MANAGEMENT);
+        let Some((number, keys)) = management.and_then(KeyManagement::take_changes) else { return };
         if let Some(context) = self.security.get_mut(number) {
             keys.take_effect(context, self.key_rings.get_mut(number));
         }
