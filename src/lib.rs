@@ -109,6 +109,8 @@ pub mod client;
 #[cfg(feature = "embedded-io")]
 pub mod drivers;
 mod handshake;
+#[cfg(any(feature = "client", feature = "server"))]
+mod log;
 mod protection;
 #[cfg(feature = "server")]
 pub mod server;

@@ -40,6 +40,7 @@ pub trait FromData<'a>: Sized {
 /// COSEM data of another type than was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a {expected}")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TypeMismatch {
     /// The type that was expected, by its standard name.
     pub expected: Expected,
@@ -55,6 +56,7 @@ impl TypeMismatch {
 
 /// An `enum`: a number out of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Enum(pub u8);
 
 /// A `visible-string`: ASCII by the standard, but meters send other octets too.

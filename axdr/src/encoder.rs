@@ -12,6 +12,7 @@ use crate::{Encode, SMALL};
 /// The buffer has no room for what was to be written. What fits is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("buffer full")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BufferFull;
 
 /// Where a value that did not fit into one buffer goes on.

@@ -9,6 +9,7 @@ use thiserror::Error;
 /// Octets that do not decode: where, and what was wrong there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("octet {offset}: {kind}")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DecodeError {
     /// Offset of the offending octet from the start of the message.
     pub offset: usize,
@@ -19,6 +20,7 @@ pub struct DecodeError {
 /// The ways in which octets can fail to decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DecodeErrorKind {
     /// A field runs past the end of the input.
     #[error("{missing} octets missing")]
@@ -54,6 +56,7 @@ pub enum DecodeErrorKind {
 /// What was to be read, in the standard's words. Only with the feature `std`: where nobody reads them, words would fill the
 /// flash.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Expected(#[cfg(any(feature = "std", test))] &'static str);
 
 impl Expected {

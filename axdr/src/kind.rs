@@ -5,6 +5,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names of the standard")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DataKind {
     NullData = 0,
     Array = 1,

@@ -30,6 +30,13 @@ bitflags::bitflags! {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for AccessRights {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "AccessRights({=u8:#x})", self.bits());
+    }
+}
+
 /// A selective access descriptor: which part of an attribute is meant.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AccessSelector<'a> {

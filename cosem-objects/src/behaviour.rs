@@ -24,6 +24,7 @@ pub const MAX_ACTIONS: usize = 256;
 
 /// That time has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tick {
     /// The time since an origin of the caller's choosing; it never goes back.
     pub now: Duration,
@@ -33,6 +34,7 @@ pub struct Tick {
 
 /// A reading of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct WallTime {
     /// Milliseconds since 1970-01-01 UTC.
     pub unix_milliseconds: i64,

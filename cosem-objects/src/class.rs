@@ -160,6 +160,7 @@ pub struct Method<T> {
 /// One attribute of one object: Cosem-Attribute-Descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AttributeReference {
     /// class_id.
     pub class_id: u16,
@@ -172,6 +173,7 @@ pub struct AttributeReference {
 /// One method of one object: Cosem-Method-Descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct MethodReference {
     /// class_id.
     pub class_id: u16,

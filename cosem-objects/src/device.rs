@@ -6,6 +6,7 @@ use crate::{AccessRights, Object};
 
 /// One of the associations that a logical device offers, by its place in the device's own list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AssociationId(pub u8);
 
 /// A collection of objects. Indices are stable and dense: `0..object_count()`.

@@ -107,6 +107,7 @@ pub struct Context<'c> {
 
 /// Why [`Object::get`] did not write the whole value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum GetError {
     /// The buffer is full; the value goes on at [`Encoder::cursor`].
     Full(BufferFull),
@@ -129,6 +130,7 @@ impl From<DataAccessResult> for GetError {
 /// What an object asks the rest of the device to do, or tells the application, once its own change is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Effect {
     /// A profile is to take its next row.
     Capture {

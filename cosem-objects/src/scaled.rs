@@ -9,6 +9,7 @@ use crate::{AttributeType, Unit};
 /// `scaler_unit`: structure { scaler integer, unit enum }.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ScalerUnit {
     /// The power of ten by which the raw value is multiplied.
     pub scaler: i8,

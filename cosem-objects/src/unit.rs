@@ -8,6 +8,7 @@ macro_rules! units {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[allow(missing_docs, reason = "the names of the standard")]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub enum Unit {
             $($variant,)*
             /// A code that the table does not assign.

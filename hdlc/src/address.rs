@@ -24,6 +24,7 @@ const MANAGEMENT_LOGICAL_DEVICE: u16 = 1;
 /// How many octets an address takes on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AddressLength {
     /// Upper address only; the only form of a client.
     One = 1,
@@ -35,6 +36,7 @@ pub enum AddressLength {
 
 /// An address as it stands in a frame, of either side and any form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Address {
     upper: u16,
     lower: u16,
@@ -44,6 +46,7 @@ pub struct Address {
 /// The number does not fit the form of the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("address {value:#X} does not fit: at most {limit:#X}")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AddressRange {
     /// What was asked for.
     pub value: u16,
@@ -53,14 +56,17 @@ pub struct AddressRange {
 
 /// A client's address: one octet, seven bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ClientAddress(u8);
 
 /// A server's address: logical device (upper), physical device (lower), and the form in which it travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ServerAddress(Address);
 
 /// How a destination reached a station.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Delivery {
     /// Addressed to this station alone.
     Individual,

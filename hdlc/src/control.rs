@@ -14,6 +14,7 @@ const POLL_FINAL: u8 = 0x10;
 
 /// A sequence number, modulo 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sequence(u8);
 
 impl Sequence {
@@ -44,6 +45,7 @@ impl Sequence {
 
 /// What a frame is, and its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Control {
     /// I: numbered information.
     Information {

@@ -34,6 +34,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use crate::frame::{FLAG, FrameErrorKind, Header, MIN_LENGTH, claimed_length};
+use crate::log::log;
 use crate::{Crc, Frame};
 
 /// Well-checked headers with a wrong length in one stretch of octets before the stretch is dropped.
@@ -44,6 +45,7 @@ const LONGEST_HEADER: usize = 13;
 
 /// What a [`Deframer`] has seen, for diagnostics. A line with wrong serial settings shows noise and no frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Statistics {
     /// Frames handed out.
     pub frames: u32,
@@ -371,6 +373,7 @@ impl Candidate {
                 };
                 self.crc.update(header_and_check);
                 if !self.crc.is_good() {
+                    log!(debug, "frame rejected: header check sequence");
                     statistics.header_checks = statistics.header_checks.saturating_add(1);
                     self.dropping = strict;
                     return Refused(0);
@@ -382,11 +385,13 @@ impl Candidate {
             return Short(length + 1);
         };
         if *closing != FLAG {
+            log!(debug, "frame rejected: no flag after {} octets", length);
             statistics.lengths = statistics.lengths.saturating_add(1);
             return Refused(self.strike(length));
         }
         self.crc.update(octets.get(self.checked..length).unwrap_or_default());
         if !self.crc.is_good() {
+            log!(debug, "frame rejected: frame check sequence");
             statistics.frame_checks = statistics.frame_checks.saturating_add(1);
             return Refused(if has_information { length } else { 0 });
         }

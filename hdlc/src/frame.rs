@@ -63,6 +63,7 @@ pub struct Frame<'a> {
 /// Why octets are not a frame. `offset` counts from the octet after the opening flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at octet {offset}")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FrameError {
     /// Where.
     pub offset: usize,
@@ -72,6 +73,7 @@ pub struct FrameError {
 
 /// See [`FrameError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum FrameErrorKind {
     /// The format type is not 3 (high nibble A).
     #[error("not frame format type 3")]
@@ -104,6 +106,7 @@ pub enum FrameErrorKind {
 /// A frame does not fit the buffer, or its information field not the length field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("frame takes {needed} octets, there is room for {available}")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BufferTooSmall {
     /// Octets of the whole frame.
     pub needed: usize,

@@ -28,6 +28,7 @@ mod frame;
 mod link;
 mod listener;
 mod llc;
+mod log;
 mod parameters;
 pub mod primary;
 mod reject;

@@ -9,6 +9,7 @@ use crate::{Frame, Parameters, Sequence};
 
 /// The link cannot take what the caller wants to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SendError {
     /// There is no connection.
     #[error("the link is not connected")]
@@ -31,6 +32,7 @@ pub enum SendError {
 
 /// A frame could not be written; nothing has changed, and the call can be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TransmitError {
     /// The frame does not fit the buffer.
     #[error(transparent)]

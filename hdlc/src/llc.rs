@@ -17,6 +17,7 @@ const DESTINATION_ALL: u8 = 0xFF;
 /// The direction of an MSDU, told by its source LSAP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Llc {
     /// Client to server.
     Command = 0xE6,

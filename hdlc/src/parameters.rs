@@ -28,6 +28,7 @@ pub const MAX_PARAMETERS: usize = 3 + 2 * 4 + 2 * 6;
 ///
 /// The default is the standard's: 128 octets and a window of one frame, both ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Parameters {
     /// Longest information field this station sends, 32..=2030.
     pub max_information_transmit: u16,
@@ -41,6 +42,7 @@ pub struct Parameters {
 
 /// How parameters are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ParameterForm {
     /// All four, lengths in one octet where they fit.
     #[default]
@@ -54,6 +56,7 @@ pub enum ParameterForm {
 /// A parameter field that a SNRM must be refused for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at octet {offset} of the information field")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ParameterError {
     /// Where.
     pub offset: usize,
@@ -63,6 +66,7 @@ pub struct ParameterError {
 
 /// See [`ParameterError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ParameterErrorKind {
     /// The field does not begin with 81 80.
     #[error("expected 81 80")]
@@ -191,6 +195,7 @@ impl Default for Parameters {
 
 /// An encoded parameter field.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ParameterField {
     octets: [u8; MAX_PARAMETERS],
     length: usize,

@@ -127,6 +127,7 @@ pub enum PrimaryEvent<'a> {
 
 /// Why a link is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Loss {
     /// The server says that there is no connection (DM).
     DisconnectedMode,

@@ -13,6 +13,7 @@ use crate::{Control, Sequence};
 
 /// Why a frame was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FrameReject {
     octets: [u8; 3],
 }

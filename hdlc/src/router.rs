@@ -6,6 +6,7 @@ use crate::{Control, Frame, Secondary};
 
 /// Where a frame belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Route {
     /// To the link of this index.
     Link(usize),

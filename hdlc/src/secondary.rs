@@ -124,6 +124,7 @@ pub enum SecondaryEvent<'a> {
 
 /// Why a link is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Disconnection {
     /// The client has asked for it.
     Requested,

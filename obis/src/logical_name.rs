@@ -94,6 +94,14 @@ impl TryFrom<&[u8]> for LogicalName {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for LogicalName {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        let [a, b, c, d, e, f] = self.0;
+        defmt::write!(formatter, "{=u8}-{=u8}:{=u8}.{=u8}.{=u8}*{=u8}", a, b, c, d, e, f);
+    }
+}
+
 impl fmt::Display for LogicalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, last] = self.0;

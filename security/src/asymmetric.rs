@@ -12,6 +12,7 @@ use crate::{Secret, SecretKey, SecurityError, SecuritySuite, SystemTitle};
 
 /// The elliptic curve of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Curve {
     /// NIST P-256, with SHA-256: suite 1.
     P256,
@@ -223,6 +224,7 @@ impl fmt::Debug for PrivateKey {
 
 /// What a key pair is for, one pair for each purpose: `certificate_type` of the Security setup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum KeyUsage {
     /// Signatures: HLS 7, general-signing, ephemeral keys.
     DigitalSignature = 0,

@@ -34,6 +34,13 @@ bitflags! {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Protection {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "Protection({=u8:#x})", self.bits());
+    }
+}
+
 impl Protection {
     /// Authenticated and encrypted.
     pub const AUTHENTICATED_ENCRYPTED: Self = Self::AUTHENTICATED.union(Self::ENCRYPTED);
@@ -56,6 +63,7 @@ impl Protection {
 
 /// Which global encryption key a content is ciphered with: bit 6 of the security control octet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum KeySet {
     /// The unicast key; also every dedicated, wrapped and agreed key.
     #[default]
@@ -66,6 +74,7 @@ pub enum KeySet {
 
 /// The security control octet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SecurityControl(u8);
 
 impl SecurityControl {
@@ -135,6 +144,7 @@ impl fmt::Debug for SecurityControl {
 /// A and E  SC(1) IC(4) ciphertext(n)  tag(12)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SecurityHeader {
     /// The security control octet.
     pub control: SecurityControl,
@@ -181,6 +191,7 @@ impl SecurityHeader {
 
 /// What this side demands of a content, from its own configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Requirement {
     /// The suite of the security setup.
     pub suite: SecuritySuite,

@@ -12,6 +12,7 @@ use crate::{SecurityError, StorageError, SystemTitle};
 
 /// The invocation counter, the second half of the nonce. `FFFFFFFF` is never used.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct InvocationCounter(u32);
 
 impl InvocationCounter {
@@ -49,6 +50,7 @@ impl fmt::Display for InvocationCounter {
 /// Names one stored counter. The application chooses the numbers: one for each pair of a key value and an own system
 /// title. A key value that is installed again must find its old counter again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CounterId(pub u32);
 
 /// Persistent storage of counters, filled in by the application: a ceiling for each key under which this side sends,

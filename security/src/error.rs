@@ -10,6 +10,7 @@ use crate::CertificateError;
 /// [`SecurityError::Replay`]: which of them it was is for its own log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SecurityError {
     /// The suite in the security control octet is not the one that is configured.
     #[error("security suite {found} where suite {expected} is configured")]
@@ -163,4 +164,5 @@ pub enum SecurityError {
 /// Persistent storage failed: nothing was written, or it is unknown whether it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Error)]
 #[error("storage failed")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StorageError;

@@ -21,6 +21,7 @@ use crate::{
 /// Which of the symmetric keys of a security setup: `key_id` of key_transfer and key_agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum KeyId {
     /// The global unicast encryption key.
     GlobalUnicast = 0,
@@ -112,6 +113,7 @@ pub struct NewKey<'k> {
 
 /// Which of the key pairs of one usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum KeyPairSlot {
     /// The pair that is used.
     InUse,

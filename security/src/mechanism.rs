@@ -2,6 +2,7 @@
 
 /// How the parties of an association prove who they are; the id is the last arc of the mechanism-name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AuthenticationMechanism {
     /// Lowest level: no authentication.
     #[default]

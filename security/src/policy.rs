@@ -32,6 +32,13 @@ bitflags! {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for RequiredProtection {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "RequiredProtection({=u8:#x})", self.bits());
+    }
+}
+
 /// The union of what the policy and the rights of one attribute or method require.
 pub const fn required_protection(
     policy: RequiredProtection,

@@ -12,6 +12,7 @@ use crate::SecurityError;
 /// | keys, octets | 16 | 16 | 32 |
 /// | key wrap | AES-128 | AES-128 | AES-256 |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SecuritySuite {
     /// AES-GCM-128 for everything.
     #[default]
@@ -93,6 +94,13 @@ impl From<[u8; SystemTitle::LENGTH]> for SystemTitle {
 impl fmt::Display for SystemTitle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|octet| write!(f, "{octet:02X}"))
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for SystemTitle {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "{=u64:016X}", u64::from_be_bytes(self.0));
     }
 }
 

@@ -47,6 +47,7 @@ pub struct Aare<'a> {
 /// `association-result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of the standard")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AssociateResult {
     Accepted = 0,
     RejectedPermanent = 1,
@@ -55,6 +56,7 @@ pub enum AssociateResult {
 
 /// `associate-source-diagnostic`: who gives the result, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Diagnostic {
     /// The acse-service-user: the server's application.
     User(UserDiagnostic),
@@ -66,6 +68,7 @@ macro_rules! diagnostics {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[allow(missing_docs, reason = "the names of the standard")]
         pub enum $name {
             $($variant,)*

@@ -32,6 +32,7 @@ pub struct ReleaseResponse<'a> {
 /// `release-request-reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of the standard")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ReleaseRequestReason {
     Normal,
     Urgent,
@@ -43,6 +44,7 @@ pub enum ReleaseRequestReason {
 /// `release-response-reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of the standard")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ReleaseResponseReason {
     Normal,
     NotFinished,

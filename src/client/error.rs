@@ -17,6 +17,7 @@ use crate::xdlms::{ConfirmedServiceError, Conformance};
 /// waiting for its answer, because anybody may have sent what was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ClientError {
     /// No association is open, or one is already.
     #[error("not possible in this state of the association")]
@@ -83,6 +84,7 @@ impl From<BufferFull> for ClientError {
 /// Why there is no association.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Refusal {
     /// The server does not want it.
     #[error("rejected by the server: {result:?}, {diagnostic:?}")]

@@ -22,6 +22,7 @@ pub struct Reaction<'a> {
 
 /// What a finished handshake agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Agreement {
     /// The services that both sides can.
     pub conformance: Conformance,

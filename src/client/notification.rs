@@ -34,6 +34,7 @@ pub struct Opened<'a> {
 /// Why a notification was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum NotificationError {
     /// It was refused before it was looked into.
     #[error("refused: {0}")]

@@ -13,6 +13,7 @@ use super::{Agreement, ClientConfig, ClientError, Environment, Event, Reaction, 
 use crate::ProtectionError;
 use crate::acse;
 use crate::handshake::PeerKeySource;
+use crate::log::log;
 use crate::protection::{
     Accepted, Carrier, DedicatedKey, Demand, Envelope, Form, HEADROOM, KeyClass, Keys, Opened, TAILROOM,
     TransactionId,
@@ -176,7 +177,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         apdu: &'a mut [u8],
         out: &mut [u8],
     ) -> Result<Reaction<'a>, ClientError> {
-        match apdu.first().copied() {
+        let reaction = match apdu.first().copied() {
             None => Err(nothing().into()),
             Some(acse::AARE) => self.handle_aare(env, apdu, out),
             Some(acse::RLRE) => self.handle_rlre(env, apdu),
@@ -185,7 +186,18 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
                 State::Associating(_) | State::Releasing => self.handle_refusal(apdu),
                 State::Idle => Err(ClientError::Unexpected { tag }),
             },
+        };
+        match &reaction {
+            Ok(Reaction { event: Some(Event::Associated(agreement)), .. }) => {
+                log!(info, "associated: {}", agreement)
+            }
+            Ok(Reaction { event: Some(Event::Refused(refusal)), .. }) => {
+                log!(warn, "no association: {}", refusal)
+            }
+            Ok(_) => {}
+            Err(error) => log!(warn, "APDU refused: {}", error),
         }
+        reaction
     }
 
     /// How many octets a transmit buffer needs beyond the longest APDU, so that an APDU can be protected in place.

@@ -7,6 +7,7 @@ use thiserror::Error;
 /// `E` is the error of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DriverError<E> {
     /// The line failed.
     #[error("the line failed: {0}")]
@@ -60,6 +61,7 @@ pub enum DriverError<E> {
 /// What a framing can fail for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum FramingError {
     /// The server refuses the HDLC link.
     #[cfg(feature = "hdlc")]

@@ -58,6 +58,7 @@ pub trait ClientFraming {
 
 /// What happened on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum LinkEvent {
     /// There is a link.
     Connected,

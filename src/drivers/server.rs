@@ -4,9 +4,11 @@ use core::convert::Infallible;
 use core::time::Duration;
 
 use dlms_security::CryptoProvider;
+use embedded_io::Error as _;
 
 use super::line::{receive, send};
 use super::{DriverError, FramingError, Line, READ};
+use crate::log::log;
 use crate::server::{Event, Host};
 
 /// What the servers of all framings have in common; their own documentation says more.
@@ -69,6 +71,11 @@ pub async fn serve<L: Line, P: CryptoProvider, F: ServerFraming<P>>(
     frame: &mut [u8],
 ) -> DriverError<L::Error> {
     let Err(error) = run(line, server, host, application, frame).await;
+    match &error {
+        DriverError::Line(error) => log!(warn, "the line failed: {}", error.kind()),
+        DriverError::Framing(error) => log!(warn, "the framing is lost: {}", error),
+        _ => log!(info, "the line has ended"),
+    }
     server.line_lost();
     while let Some(event) = server.poll_event() {
         application.event(event, host);

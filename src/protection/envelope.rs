@@ -13,6 +13,7 @@ use crate::xdlms::{
 
 /// Which key ciphers an APDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum KeyClass {
     /// The global unicast key of the security setup.
     Global,
@@ -37,6 +38,7 @@ impl KeyClass {
 
 /// What a protected content is carried in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Carrier {
     /// `glo-` and `ded-`, which have a tag for each service. An APDU whose service has none travels
     /// [`WithTitle`](Self::WithTitle).
@@ -49,6 +51,7 @@ pub enum Carrier {
 
 /// How a ciphered APDU is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Envelope {
     /// What the content is carried in.
     pub carrier: Carrier,
@@ -111,6 +114,13 @@ bitflags! {
         /// (attribute_index 0); a data_index of a profile's buffer, which companion specifications define; parts of what is
         /// written; and a second protection_buffer in the list of one GET.
         const DATA_PROTECTION = 0x1000;
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Accepted {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "Accepted({=u16:#x})", self.bits());
     }
 }
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 /// Why an APDU could not be opened or sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ProtectionError {
     /// The APDU came unprotected, or less protected than this side demands.
     #[error("protection is required")]

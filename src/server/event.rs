@@ -6,10 +6,12 @@ use dlms_security::SystemTitle;
 use heapless::Deque;
 
 use crate::ProtectionError;
+use crate::log::log;
 
 /// Something that happened in a session. Events are reported after the fact; none needs an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Event {
     /// An association is open.
     Associated {
@@ -79,6 +81,7 @@ pub enum Event {
 
 /// Why an association was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RefusalReason {
     /// The AARQ does not decode.
     Malformed,
@@ -118,6 +121,13 @@ impl EventQueue {
     }
 
     pub(super) fn push(&mut self, event: Event) {
+        match event {
+            Event::Associated { .. } | Event::Released { .. } => log!(info, "{}", event),
+            Event::Refused { .. } | Event::AccessDenied { .. } | Event::SecurityViolation { .. } => {
+                log!(warn, "{}", event);
+            }
+            _ => log!(debug, "{}", event),
+        }
         if self.queue.push_back(event).is_err() {
             self.lost = self.lost.saturating_add(1);
         }

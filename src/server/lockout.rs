@@ -20,6 +20,7 @@ use super::session::Host;
 /// Failed attempts of one client to authenticate, and what follows from them. It belongs to the association that is
 /// offered, not to a connection: who connects anew is still locked out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Lockout {
     /// How many failures in a row lock the client out; 0 is the same as 1.
     pub failures: u16,
@@ -36,6 +37,7 @@ pub struct Lockout {
 
 /// What of a lock-out must survive a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LockoutState {
     /// Failures since the last success.
     pub failed: u32,

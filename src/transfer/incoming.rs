@@ -17,6 +17,7 @@ const EMPTY_IN_A_ROW: u8 = 2;
 
 /// Why a block ends its transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TransferError {
     /// Another block was due.
     #[error("block {found} instead of {expected}")]

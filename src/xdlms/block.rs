@@ -10,6 +10,7 @@ use dlms_axdr::{BufferFull, DecodeError, DecodeErrorKind, Encoder, Reader};
 
 /// The number of a block; the first one is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BlockNumber(pub u32);
 
 /// DataBlock-SA: a piece of what SET or ACTION transfers.

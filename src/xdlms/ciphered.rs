@@ -99,6 +99,7 @@ pub enum KeyInfo<'a> {
 
 /// `key-id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum KeySetId {
     /// 0.
     GlobalUnicast,

@@ -13,6 +13,7 @@ use super::tag::{CONFIRMED_SERVICE_ERROR, expect, unknown};
 
 /// The answer to a service that failed as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConfirmedServiceError {
     /// Which service failed: 1 initiate, 5 read, 6 write; up to 19 in IEC 61334-4-41.
     pub service: u8,
@@ -24,6 +25,7 @@ pub struct ConfirmedServiceError {
 /// here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of the standard")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ServiceErrorGroup {
     ApplicationReference(u8),
     HardwareResource(u8),
@@ -39,6 +41,7 @@ pub enum ServiceErrorGroup {
 /// Why an InitiateRequest was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of the standard")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum InitiateError {
     Other,
     DlmsVersionTooLow,

@@ -58,6 +58,13 @@ bitflags::bitflags! {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Conformance {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "Conformance({=u32:#x})", self.bits());
+    }
+}
+
 impl Conformance {
     /// What exists in contexts with either kind of referencing.
     const COMMON: Self = Self::GENERAL_PROTECTION

@@ -16,6 +16,7 @@ use super::list::{decode_optional, element, encode_optional};
 
 /// One attribute of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AttributeDescriptor {
     /// The class of the object.
     pub class_id: u16,
@@ -27,6 +28,7 @@ pub struct AttributeDescriptor {
 
 /// One method of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct MethodDescriptor {
     /// The class of the object.
     pub class_id: u16,

@@ -13,6 +13,7 @@ use super::tag::{EXCEPTION_RESPONSE, expect, unknown};
 
 /// The answer to a request that could not be handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ExceptionResponse {
     /// What the state of the association has to do with it.
     pub state_error: StateError,
@@ -22,6 +23,7 @@ pub struct ExceptionResponse {
 
 /// `state-error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum StateError {
     /// 1: the service exists, but not in this state, or it was not negotiated.
     ServiceNotAllowed,
@@ -31,6 +33,7 @@ pub enum StateError {
 
 /// `service-error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ServiceError {
     /// 1.
     OperationNotPossible,

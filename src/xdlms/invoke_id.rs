@@ -10,6 +10,7 @@
 
 /// The invoke id of a service, with its service class and priority.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct InvokeIdAndPriority(pub u8);
 
 impl InvokeIdAndPriority {
@@ -47,6 +48,7 @@ impl InvokeIdAndPriority {
 
 /// The invoke id of ACCESS and DataNotification, with the options of the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LongInvokeIdAndPriority(pub u32);
 
 impl LongInvokeIdAndPriority {

@@ -91,6 +91,7 @@ pub struct WriteResponse<'a> {
 /// The result of one item of a [`WriteRequest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the standard")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum WriteResult {
     Success,
     DataAccessError(DataAccessResult),

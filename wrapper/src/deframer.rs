@@ -33,6 +33,7 @@ pub struct Deframer<B> {
 
 /// What a [`Deframer`] does when a header is wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Recovery {
     /// The framing is lost: every further call gives the error, and the connection should be closed. The only safe
     /// choice for a server.

@@ -5,6 +5,7 @@
 /// `offset` counts octets from the start of the datagram or, in a [`Deframer`](crate::Deframer), of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum WrapperError {
     /// The first two octets are not the version; in a stream the framing is lost.
     #[error("wrapper version 0x{found:04X} at offset {offset}, expected 0x0001")]

@@ -19,6 +19,7 @@ pub const PORT: u16 = 4059;
 ///
 /// The same numbers mean different things at the two ends; the constants say which.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct WPort(pub u16);
 
 impl WPort {
@@ -46,6 +47,7 @@ impl fmt::Display for WPort {
 
 /// The header of a WPDU, with a legal version and a length of at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
     source: WPort,
     destination: WPort,

@@ -40,12 +40,21 @@ bitflags::bitflags! {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for ClockStatus {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "ClockStatus({=u8:#x})", self.bits());
+    }
+}
+
 /// A date of five octets: year (2), month, day of month, day of week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Date(pub [u8; 5]);
 
 /// A time of day of four octets: hour, minute, second, hundredths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Time(pub [u8; 4]);
 
 /// A date-time of twelve octets: date (5), time (4), deviation from UTC in minutes (2), clock status.
@@ -58,6 +67,7 @@ pub struct Time(pub [u8; 4]);
 /// # Ok::<(), dlms_axdr::ParseDateTimeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DateTime(pub [u8; 12]);
 
 /// The month of a [`Date`].

@@ -71,6 +71,7 @@ enumeration! {
 
 /// What asks for a change of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Trigger {
     /// The method `remote_disconnect`.
     RemoteDisconnect,

@@ -37,6 +37,7 @@ pub trait ImageStorage {
 
 /// How far verification or activation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Progress {
     /// It goes on; ask again.
     Running,

@@ -6,6 +6,7 @@ use der::ErrorKind;
 
 /// Why a certificate or a certification request was refused, and where in its octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CertificateError {
     /// The octet at which the field in question starts, or where reading stopped.
     pub offset: usize,
@@ -16,6 +17,7 @@ pub struct CertificateError {
 /// What is wrong with a certificate or a certification request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CertificateFault {
     /// No DER, or not what X.509 or PKCS#10 has here.
     Malformed,

@@ -62,6 +62,7 @@ use read::{Reader, Result, exactly, is_next, offset, offset_in, read, value, wit
 
 /// What the key of a certificate is for: `certificate_type` of the Security setup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CertificateType {
     /// Signatures.
     DigitalSignature = 0,

@@ -16,6 +16,7 @@ use crate::{KeyUsage, KnownPeer, PeerKeys, PublicKey, PublicKeyProvider, Securit
 
 /// Whose certificate it is: `certificate_entity` of the Security setup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CertificateEntity {
     /// The server: this meter.
     Server = 0,

@@ -33,6 +33,7 @@ pub trait RowStorage {
 
 /// A row that could not be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum StorageError {
     /// There is no room for another row.
     #[error("no room for another row")]

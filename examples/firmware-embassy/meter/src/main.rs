@@ -15,6 +15,7 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use associations::LONGEST_APDU;
+use defmt_semihosting as _;
 use device::Device;
 use dlms::SecurityContext;
 use dlms::drivers::{AsyncLine, Timer, serve};
@@ -34,8 +35,8 @@ const BUFFER: usize = LONGEST_APDU as usize + 48;
 /// The longest information field of a frame, and what is around it.
 const INFORMATION: u16 = 256;
 const FRAME: usize = INFORMATION as usize + 32;
-/// Clients at once.
-const LINKS: usize = 1;
+/// Clients at once: one that goes away without a word holds its place until it was silent for long.
+const LINKS: usize = 2;
 
 type Server = HdlcServer<Provider, [u8; BUFFER], LINKS>;
 
@@ -62,7 +63,10 @@ async fn main(spawner: Spawner) {
     });
     match started {
         Ok((meter, server)) => answer(meter, server).await,
-        Err(_) => restart(),
+        Err(fault) => {
+            defmt::error!("not started: {=str}", fault);
+            restart()
+        }
     }
 }
 
@@ -117,6 +121,8 @@ async fn answer(meter: &'static mut Meter, server: &'static mut Server) -> ! {
     }
 }
 
+defmt::timestamp!("{=u64:ms}", Instant::now().as_millis());
+
 /// Embassy's clock.
 struct Embassy;
 
@@ -136,5 +142,6 @@ fn restart() -> ! {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
+    defmt::error!("panicked");
     restart()
 }

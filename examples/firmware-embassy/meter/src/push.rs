@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(500);
 static NOTIFICATIONS: Channel<ThreadModeRawMutex, heapless::Vec<u8, LONGEST>, 4> = Channel::new();
 
 /// What is worth a notification.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, defmt::Format)]
 #[repr(u8)]
 enum EventCode {
     PowerUp = 2,
@@ -76,6 +76,7 @@ impl Events {
         if let Some(notification) = notification
             && NOTIFICATIONS.try_send(notification).is_ok()
         {
+            defmt::info!("notification {}: {}", self.number, code);
             self.number += 1;
         }
     }
@@ -85,6 +86,9 @@ impl Application<Provider> for Events {
     fn event(&mut self, event: Event, host: &mut Host<'_, Provider>) {
         if let Event::WindowMoved { security: GMAC, peer } = event {
             COUNTER.store(host.security[GMAC].lowest_acceptable(peer).value().saturating_sub(1), Relaxed);
+        }
+        if let Event::Released { .. } = event {
+            defmt::info!("deepest stack {}", embassy_board::stack_used());
         }
         if let Some(code) = EventCode::of(&event) {
             self.notify(code, host);
