@@ -13,7 +13,7 @@ use common::{
 use cosem_objects::{AccessRights, AssociationId};
 use dlms::client::broadcast::{self, Broadcast};
 use dlms::client::{
-    ActionItem, Client, ClientConfig, ClientError, Environment, Event, SetItem, notification,
+    AccessItem, ActionItem, Client, ClientConfig, ClientError, Environment, Event, SetItem, notification,
 };
 use dlms::server::{self, AssociationConfig};
 use dlms::xdlms::{
@@ -462,6 +462,59 @@ fn broadcasts_reach_no_association_unless_told_so() {
         assert_eq!(pair.link.exchange(&apdu), None);
         let is_done = pair.events().iter().any(|event| matches!(event, server::Event::MethodInvoked { .. }));
         assert_eq!(is_done, reaches_all);
+    }
+}
+
+/// ACCESS under the broadcast key: each item is held to what the key may reach, and keys are out of its reach in any case.
+#[test]
+fn a_broadcast_access_is_judged_item_by_item() {
+    let suite = SecuritySuite::Suite1;
+    let (text, bytes) = (AttributeDescriptor::new(1, LONG_TEXT, 2), Data::OctetString(b"to all"));
+    let secret = Data::OctetString(b"a new secret");
+    let change_secret = MethodDescriptor::new(15, common::ASSOCIATION, 2);
+    let setup = dlms_obis::LogicalName::new(0, 0, 43, 0, 0, 255);
+    let policy = Data::Enum(4);
+    let raise = MethodDescriptor::new(64, setup, 1);
+    let items = [
+        AccessItem::Action(ActionItem::new(change_secret, &secret)),
+        AccessItem::Action(ActionItem::new(raise, &policy)),
+        AccessItem::Set(SetItem::new(text, &bytes)),
+    ];
+    for carrier in [Carrier::ServiceSpecific, Carrier::WithTitle, Carrier::GeneralCiphering] {
+        for (taken, reaches_all) in [(false, false), (true, false), (true, true)] {
+            let mut server = server(Mechanism::Gmac, suite);
+            server.accepted.set(Accepted::BROADCAST, taken);
+            server.accepted.set(Accepted::BROADCAST_REACHES_ALL, reaches_all);
+            let mut pair = Pair::new(suite, server, client(Mechanism::Gmac));
+            let object = cosem_objects::classes::SecuritySetup::new(setup, 1, 1);
+            pair.link.meter.device.objects.insert(0, Box::new(object));
+            assert!(pair.associate().starts_with("Associated"));
+            pair.events();
+            let apdu = broadcast(&mut pair, carrier, |env, form, out| {
+                broadcast::access(env, form, &items, out).unwrap()
+            });
+            let what = format!("{carrier:?} {taken} {reaches_all}");
+            assert_eq!(pair.link.exchange(&apdu).is_none(), taken, "{what}");
+            let events = pair.events();
+            let written =
+                server::Event::AttributeWritten { class_id: 1, instance_id: LONG_TEXT, attribute_id: 2 };
+            assert_eq!(events.contains(&written), taken, "{what}: {events:?}");
+            let done =
+                server::Event::MethodInvoked { class_id: 15, instance_id: common::ASSOCIATION, method_id: 2 };
+            assert_eq!(events.contains(&done), reaches_all, "{what}: {events:?}");
+            let denied = |class_id, instance_id, id| {
+                events.contains(&server::Event::AccessDenied { class_id, instance_id, id })
+            };
+            let is_restricted = taken && !reaches_all;
+            assert_eq!(denied(15, common::ASSOCIATION, 2), is_restricted, "{what}: {events:?}");
+            assert_eq!(denied(64, setup, 1), is_restricted, "{what}: {events:?}");
+            assert!(
+                !events
+                    .iter()
+                    .any(|event| matches!(event, server::Event::MethodInvoked { class_id: 64, .. })),
+                "{what}: {events:?}"
+            );
+        }
     }
 }
 

@@ -65,15 +65,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         let transaction = Transaction::Access { items: items.len() };
         // What it travels in follows from the service.
         self.state = State::Associated(transaction);
-        let length = self.write(out, |encoder| {
-            encoder.u8(ACCESS_REQUEST)?;
-            encoder.u32(id.0)?;
-            encoder.octet_string(&[])?;
-            encoder.length(items.len())?;
-            items.iter().try_for_each(|item| item.specification().encode(encoder))?;
-            encoder.length(items.len())?;
-            items.iter().try_for_each(|item| item.encode_value(encoder))
-        });
+        let length = self.write(out, |encoder| encode(id, items, encoder));
         self.send(env, out, length, transaction)
             .inspect_err(|_| self.state = State::Associated(Transaction::None))
     }
@@ -98,6 +90,21 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         self.cancel();
         Ok(Event::AccessDone(response).into())
     }
+}
+
+/// Writes an Access-Request.
+pub(super) fn encode(
+    id: LongInvokeIdAndPriority,
+    items: &[AccessItem<'_>],
+    encoder: &mut Encoder<'_>,
+) -> Result<(), BufferFull> {
+    encoder.u8(ACCESS_REQUEST)?;
+    encoder.u32(id.0)?;
+    encoder.octet_string(&[])?;
+    encoder.length(items.len())?;
+    items.iter().try_for_each(|item| item.specification().encode(encoder))?;
+    encoder.length(items.len())?;
+    items.iter().try_for_each(|item| item.encode_value(encoder))
 }
 
 impl<'a> AccessItem<'a> {

@@ -8,10 +8,11 @@ use core::ops::Range;
 use dlms_axdr::{BufferFull, Encoder};
 use dlms_security::{CryptoProvider, Protection, SystemTitle};
 
+use super::access::encode as encode_access;
 use super::session::sealing;
-use super::{ActionItem, ClientError, Environment, SetItem};
+use super::{AccessItem, ActionItem, ClientError, Environment, SetItem};
 use crate::protection::{Carrier, Envelope, Form, HEADROOM, KeyClass, TransactionId};
-use crate::xdlms::{ACTION_REQUEST, InvokeIdAndPriority, SET_REQUEST};
+use crate::xdlms::{ACTION_REQUEST, InvokeIdAndPriority, LongInvokeIdAndPriority, SET_REQUEST};
 
 /// How a broadcast travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,21 @@ pub fn action<P: CryptoProvider>(
         encoder.usage(item.parameter.is_some())?;
         item.parameter.map_or(Ok(()), |parameter| parameter.encode(encoder))
     })
+}
+
+/// Writes an ACCESS, which sets and invokes in one APDU, into `out` and returns where it is, as [`set`] does. It has no
+/// service-specific form: with [`Carrier::ServiceSpecific`] it travels [`Carrier::WithTitle`]. What it reads, nobody sees.
+///
+/// # Errors
+/// As [`set`].
+pub fn access<P: CryptoProvider>(
+    env: &mut Environment<'_, P>,
+    broadcast: &Broadcast,
+    items: &[AccessItem<'_>],
+    out: &mut [u8],
+) -> Result<Range<usize>, ClientError> {
+    let id = LongInvokeIdAndPriority::new(1, false, false);
+    write(env, broadcast, out, |encoder| encode_access(id, items, encoder))
 }
 
 /// No answer has to be told from another one.

@@ -72,6 +72,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let mut items = Items {
             requester: Requester::new(host, association.id, request),
             client: association.client_title,
+            is_broadcast: request.is_broadcast(),
             is_alone: specifications.len() == 1,
             events,
             response: Protection::empty(),
@@ -103,6 +104,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
 struct Items<'i> {
     requester: Requester<'i>,
     client: Option<SystemTitle>,
+    is_broadcast: bool,
     /// Whether there is only one.
     is_alone: bool,
     events: &'i mut EventQueue,
@@ -147,7 +149,7 @@ impl Items<'_> {
         Invocation {
             requester: self.requester,
             client: self.client,
-            is_broadcast: false,
+            is_broadcast: self.is_broadcast,
             room: None,
             events: self.events,
             response: Protection::empty(),
@@ -194,7 +196,7 @@ impl Items<'_> {
         let mut writing = Writing {
             requester: self.requester,
             client: self.client,
-            is_broadcast: false,
+            is_broadcast: self.is_broadcast,
             events: self.events,
             response: Protection::empty(),
         };

@@ -413,7 +413,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         request: &Request<'_>,
         out: &mut [u8],
     ) -> Result<Reply, Failure> {
-        if request.is_broadcast() && !(self.association().is_some() && can_be_broadcast(request.apdu)) {
+        if request.is_broadcast() && !(self.association().is_some() && can_be_broadcast::<P>(request.apdu)) {
             return Err(Failure::NOT_ALLOWED);
         }
         if let State::Challenged(..) = self.state {
@@ -500,9 +500,13 @@ impl<P: CryptoProvider> Association<P> {
     }
 }
 
-/// Whether a request makes sense without an answer: SET and ACTION, but not in blocks.
-const fn can_be_broadcast(apdu: &[u8]) -> bool {
-    matches!(apdu, &[SET_REQUEST, 0x01 | 0x04, ..] | &[ACTION_REQUEST, 0x01 | 0x03, ..])
+/// Whether a request makes sense without an answer: SET and ACTION, but not in blocks, and ACCESS.
+const fn can_be_broadcast<P: CryptoProvider>(apdu: &[u8]) -> bool {
+    match apdu {
+        [SET_REQUEST, 0x01 | 0x04, ..] | [ACTION_REQUEST, 0x01 | 0x03, ..] => true,
+        [ACCESS_REQUEST, ..] => P::FUNCTIONS.contains(Functions::ACCESS),
+        _ => false,
+    }
 }
 
 /// Whether a request asks for an answer, by the service-class bit of the services that have one.
