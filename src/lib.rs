@@ -111,6 +111,7 @@ pub mod drivers;
 mod handshake;
 #[cfg(any(feature = "client", feature = "server"))]
 mod log;
+mod octets;
 mod protection;
 #[cfg(feature = "server")]
 pub mod server;

@@ -67,7 +67,10 @@ impl<'a> BitString<'a> {
 
     /// The bits, the first one first.
     pub fn iter(&self) -> impl Iterator<Item = bool> + use<'a> {
-        let bits = self.octets.iter().flat_map(|octet| (0..8).map(move |bit| octet & 0x80 >> bit != 0));
+        let bits = self
+            .octets
+            .iter()
+            .flat_map(|octet| (0..8u32).map(move |bit| octet & 0x80u8.wrapping_shr(bit) != 0));
         bits.take(self.bits)
     }
 }

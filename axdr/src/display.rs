@@ -64,8 +64,9 @@ impl fmt::Display for crate::OwnedData {
 
 fn list(f: &mut fmt::Formatter<'_>, (open, close): (char, char), elements: Sequence<'_>) -> fmt::Result {
     f.write_char(open)?;
-    for (index, element) in elements.iter().enumerate() {
-        if index > 0 {
+    let mut is_first = true;
+    for element in elements.iter() {
+        if !core::mem::replace(&mut is_first, false) {
             f.write_str(", ")?;
         }
         fmt::Display::fmt(&element, f)?;

@@ -98,7 +98,7 @@ pub struct ScriptAction<'a> {
 impl WallTime {
     /// Milliseconds of local time since 1970-01-01.
     pub const fn local_milliseconds(&self) -> i64 {
-        self.unix_milliseconds - self.deviation as i64 * 60_000
+        self.unix_milliseconds.saturating_sub(self.deviation as i64 * 60_000)
     }
 
     /// The reading as a COSEM date-time.
@@ -179,7 +179,7 @@ fn capture(device: &mut dyn LogicalDevice, profile: LogicalName, scratch: &mut [
     let Some(length) = write_row(device, index, scratch) else { return };
     if let Some(profile) = device.object_mut(index).and_then(|object| object.profile_mut()) {
         // A row that does not fit into the profile's storage is lost, as it would be in the meter.
-        let _ = profile.store(&scratch[..length]);
+        let _ = scratch.get(..length).map(|row| profile.store(row));
     }
 }
 
@@ -190,7 +190,7 @@ fn write_row(device: &dyn LogicalDevice, index: usize, row: &mut [u8]) -> Option
     encoder.structure(columns.len()).ok()?;
     let mut length = encoder.len();
     for column in columns {
-        length += write_captured(device, column, row.get_mut(length..)?)?;
+        length = length.checked_add(write_captured(device, column, row.get_mut(length..)?)?)?;
     }
     Some(length)
 }
@@ -212,9 +212,9 @@ fn write_captured(
     let length = write_attribute(device, object, column.attribute_index, buffer)?;
     match column.data_index.checked_sub(1) {
         None => Some(length),
-        Some(element) => match element_range(&buffer[..length], usize::from(element)) {
+        Some(element) => match element_range(buffer.get(..length)?, usize::from(element)) {
             Some(range) => {
-                let length = range.len();
+                let length = buffer.get(range.clone())?.len();
                 buffer.copy_within(range, 0);
                 Some(length)
             }
@@ -230,7 +230,8 @@ fn write_all(device: &dyn LogicalDevice, object: &dyn Object, buffer: &mut [u8])
     encoder.structure(attributes as usize).ok()?;
     let mut length = encoder.len();
     for attribute in 1..=attributes {
-        length += write_attribute(device, object, attribute, buffer.get_mut(length..)?)?;
+        length =
+            length.checked_add(write_attribute(device, object, attribute, buffer.get_mut(length..)?)?)?;
     }
     Some(length)
 }
@@ -280,7 +281,7 @@ fn execute_script(
     actions: &mut usize,
 ) {
     let Some(table) = device.find(SCRIPT_TABLE, script_table) else { return };
-    for place in 0.. {
+    for place in 0..usize::MAX {
         let Some(action) = device.object(table).and_then(|table| table.script_action(selector, place)) else {
             return;
         };
@@ -295,7 +296,7 @@ fn execute_script(
             (action.service, action.class_id, action.logical_name, action.index);
         let Some(target) = device.find(class_id, logical_name) else { continue };
         let Some(object) = device.object_mut(target) else { continue };
-        let Ok(parameter) = Data::from_octets(&scratch[..length]) else { continue };
+        let Ok(parameter) = Data::from_octets(scratch.get(..length).unwrap_or_default()) else { continue };
         let mut effects = Effects::new();
         // An action that is refused does not keep the others from being taken.
         match service {

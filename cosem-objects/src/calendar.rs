@@ -19,20 +19,29 @@ pub(crate) fn date_time(local_milliseconds: i64, deviation: i16, status: ClockSt
 
 /// The same in milliseconds.
 pub(crate) const fn milliseconds(duration: Duration) -> i64 {
-    duration.as_secs() as i64 * 1000 + duration.subsec_millis() as i64
+    (duration.as_secs() as i64).saturating_mul(1000).saturating_add(duration.subsec_millis() as i64)
 }
 
 /// Quotient, rounded down, and remainder, which is never negative.
 #[inline(never)]
 pub(crate) const fn div_rem(value: i64, by: i64) -> (i64, i64) {
-    (value.div_euclid(by), value.rem_euclid(by))
+    match by {
+        1.. => (value.div_euclid(by), value.rem_euclid(by)),
+        // Nothing is divided by these here.
+        _ => (0, 0),
+    }
 }
 
 /// Milliseconds of local time of a date-time whose date, hour and minute are given. Second and hundredths that are left
 /// open count as 0.
 pub(crate) fn local_milliseconds(date_time: &DateTime) -> Option<i64> {
     let hundredths = i64::from(date_time.time().hundredths().unwrap_or(0));
-    Some(date_time.local_seconds()? * 1000 + hundredths * 10)
+    date_time.local_seconds()?.checked_mul(1000)?.checked_add(hundredths * 10)
+}
+
+/// Milliseconds of local time at the beginning of a day so many days after 1970-01-01.
+pub(crate) fn start_of(days: i64) -> Option<i64> {
+    days.checked_mul(DAY * 1000)
 }
 
 /// Seconds since midnight. Minute and second that are left open count as 0.
@@ -73,8 +82,8 @@ pub(crate) fn occurrence_in_year(pattern: &DateTime, year: u16) -> Option<i64> {
         _ => (1, 0, 366),
     };
     let first = Date::from_calendar(year, month, 1)?.unix_days()?;
-    let days = (first + begin..first + end).find(|&days| date_matches(&date, days))?;
-    Some((days * DAY + time) * 1000)
+    let days = first.checked_add(begin)?..first.checked_add(end)?;
+    start_of(days.into_iter().find(|&days| date_matches(&date, days))?)?.checked_add(time * 1000)
 }
 
 #[cfg(test)]

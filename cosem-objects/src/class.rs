@@ -120,13 +120,14 @@ impl InterfaceClass {
 
     /// Offset of an attribute from the base name, in short-name referencing: 8 for each attribute before it.
     pub fn attribute_offset(&self, index: i8) -> Option<u16> {
-        self.attribute(index).map(|attribute| (attribute.index as u16 - 1) * 8)
+        self.attribute(index).map(|attribute| (attribute.index as u16).wrapping_sub(1).wrapping_mul(8))
     }
 
     /// Offset of a method from the base name, in short-name referencing, if the class has short names for methods.
     pub fn method_offset(&self, index: i8) -> Option<u16> {
         let first = u16::from(self.first_method_offset?);
-        self.method(index).map(|method| first + (method.index as u16 - 1) * 8)
+        self.method(index)
+            .map(|method| first.wrapping_add((method.index as u16).wrapping_sub(1).wrapping_mul(8)))
     }
 }
 

@@ -98,8 +98,7 @@ impl<'a, 'c, const COLUMNS: usize> CompleteRows<'a, 'c, COLUMNS> {
             return Err(RowError::TooManyCells { expected, found: row.len() });
         }
         let mut filled = 0;
-        for (column, cell) in row.enumerate() {
-            let definition = &self.layout.columns[column];
+        for (cell, (column, definition)) in row.zip(self.layout.columns.iter().enumerate()) {
             let before = self.cells.get(column).copied();
             let value = complete(&self.layout, definition, before, cell?)
                 .ok_or(RowError::DifferenceToNothing { column })?;
@@ -107,10 +106,9 @@ impl<'a, 'c, const COLUMNS: usize> CompleteRows<'a, 'c, COLUMNS> {
                 Some(place) => *place = value,
                 None => drop(self.cells.push(value)),
             }
-            filled = column + 1;
+            filled = column.saturating_add(1);
         }
-        for column in filled..expected {
-            let definition = &self.layout.columns[column];
+        for (column, definition) in self.layout.columns.iter().enumerate().skip(filled) {
             let before = self.cells.get(column).copied();
             let value = complete(&self.layout, definition, before, Data::NullData).unwrap_or(Data::NullData);
             match self.cells.get_mut(column) {
@@ -192,8 +190,8 @@ fn next_time<'a>(layout: &Layout<'_>, before: &DateTime) -> Data<'a> {
     let step = i64::from(layout.capture_period) * 1000;
     let next = match layout.sort_method {
         _ if step == 0 => return Data::NullData,
-        SortMethod::Lifo | SortMethod::Largest => local - step,
-        _ => local + step,
+        SortMethod::Lifo | SortMethod::Largest => local.saturating_sub(step),
+        _ => local.saturating_add(step),
     };
     let deviation = before.deviation();
     let time = calendar::date_time(next, 0, before.clock_status()).with_deviation(deviation);

@@ -140,7 +140,8 @@ fn write_decimal(f: &mut impl fmt::Write, value: i128, scaler: i8) -> fmt::Resul
         }
         _ if decimals >= DIGITS => write!(f, "{digits}e{scaler}"),
         _ => {
-            let (whole, fraction) = digits.split_at(digits.len().saturating_sub(decimals));
+            let whole = digits.len().saturating_sub(decimals);
+            let (whole, fraction) = digits.split_at_checked(whole).ok_or(fmt::Error)?;
             f.write_str(if whole.is_empty() { "0" } else { whole })?;
             f.write_str(".")?;
             (fraction.len()..decimals).try_for_each(|_| f.write_str("0"))?;

@@ -367,7 +367,7 @@ impl Candidate {
         if self.checked == 0 {
             self.crc = Crc::new();
             if has_information {
-                let end = header.length + 2;
+                let end = header.length.wrapping_add(2);
                 let Some(header_and_check) = octets.get(..end) else {
                     return Short(whole_header);
                 };

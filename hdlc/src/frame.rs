@@ -133,13 +133,13 @@ impl<'a> Frame<'a> {
         let mut crc = Crc::new();
         let mut checked = 0;
         if header.has_information(claimed)? {
-            checked = header.length + CHECK;
-            crc.update(&octets[..checked]);
+            checked = header.length.wrapping_add(CHECK);
+            crc.update(octets.get(..checked).unwrap_or_default());
             if !crc.is_good() {
                 return fail(header.length, FrameErrorKind::HeaderCheck);
             }
         }
-        crc.update(&octets[checked..]);
+        crc.update(octets.get(checked..).unwrap_or_default());
         if !crc.is_good() {
             return fail(claimed - CHECK, FrameErrorKind::FrameCheck);
         }
@@ -283,10 +283,10 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn put(&mut self, octets: &[u8]) {
-        let end = self.at.saturating_add(octets.len());
-        if let Some(room) = self.out.get_mut(self.at..end) {
+        let room = self.out.get_mut(self.at..).and_then(|room| room.get_mut(..octets.len()));
+        if let Some(room) = room {
             room.copy_from_slice(octets);
-            self.at = end;
+            self.at = self.at.wrapping_add(octets.len());
         }
     }
 

@@ -219,8 +219,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Reassembly<B> {
         if !more && !self.active {
             return Some(segment);
         }
-        let end = self.length.saturating_add(segment.len());
-        self.buffer.as_mut().get_mut(self.length..end)?.copy_from_slice(segment);
+        self.buffer.as_mut().get_mut(self.length..)?.get_mut(..segment.len())?.copy_from_slice(segment);
+        let end = self.length.wrapping_add(segment.len());
         self.length = end;
         self.active = true;
         if more {

@@ -90,7 +90,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Listener<B> {
             return None;
         }
         let stations = (frame.destination, frame.source);
-        let late = now.saturating_sub(self.last_segment) > self.patience;
+        let late = now > self.last_segment.saturating_add(self.patience);
         let first = Llc::split(frame.information).is_some();
         if first || late || self.stations != Some(stations) {
             self.reassembly.clear();

@@ -147,7 +147,7 @@ impl<'a> SignOn<'a> {
             State::WakeUp(at) if at <= now => {
                 let nulls = out.get_mut(..WAKE_UP)?;
                 nulls.fill(0);
-                self.state = State::Request(sent(WAKE_UP) + WAKE_UP_SILENCE);
+                self.state = State::Request(sent(WAKE_UP).saturating_add(WAKE_UP_SILENCE));
                 WAKE_UP
             }
             State::Request(at) if at <= now => {
@@ -160,12 +160,12 @@ impl<'a> SignOn<'a> {
                     }
                 };
                 self.length = 0;
-                self.state = State::Identification(sent(length) + REACTION);
+                self.state = State::Identification(sent(length).saturating_add(REACTION));
                 length
             }
             State::Select(at, select) if at <= now => {
                 let length = write(out, &[&select.to_octets()]).ok()?;
-                self.state = State::RateChange(sent(length) + RATE_CHANGE, select);
+                self.state = State::RateChange(sent(length).saturating_add(RATE_CHANGE), select);
                 length
             }
             _ => return None,

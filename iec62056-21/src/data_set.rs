@@ -24,7 +24,10 @@ pub struct DataSet<'a> {
 impl<'a> DataSet<'a> {
     /// The values, each as it stands between its parentheses, with `*` and the unit if it has one.
     pub fn values(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.groups.split('(').skip(1).map(|group| group.split_once(')').map_or(group, |(value, _)| value))
+        self.groups
+            .split(['('])
+            .skip(1)
+            .map(|group| group.split_once([')']).map_or(group, |(value, _)| value))
     }
 }
 

@@ -112,16 +112,16 @@ impl<'a> Device<'a> {
             if !self.wants_input() {
                 continue;
             }
-            let gap = now.saturating_sub(self.last_input);
+            let is_late = now > self.last_input.saturating_add(REACTION);
             self.last_input = now;
-            if gap > REACTION || matches!(character, b'/' | ACK) {
+            if is_late || matches!(character, b'/' | ACK) {
                 self.length = 0;
             }
             match self.received.get_mut(self.length) {
                 Some(room) => *room = character,
                 None => continue,
             }
-            self.length += 1;
+            self.length = self.length.wrapping_add(1);
             if character == b'\n' {
                 self.line(now);
                 self.length = 0;

@@ -47,7 +47,7 @@ impl<'a> Telegram<'a> {
             Error::at(error.valid_up_to().saturating_add(1), ErrorKind::Expected("printable characters"))
         })?;
         // No identifier and no value holds a `!`.
-        let end = octets.iter().skip(line).position(|&octet| octet == b'!');
+        let end = octets.get(line..).unwrap_or_default().iter().position(|&octet| octet == b'!');
         let end = line.saturating_add(end.ok_or(Error::at(octets.len(), ErrorKind::Truncated))?);
         let after = end.saturating_add(1);
         let digits = trimmed(octets.get(after..).unwrap_or(&[]));

@@ -14,7 +14,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use nom::branch::alt;
-use nom::character::complete::{char, digit1};
+use nom::character::complete::char;
 use nom::combinator::{all_consuming, opt};
 use nom::error::ErrorKind;
 use nom::sequence::{preceded, terminated};
@@ -190,7 +190,11 @@ fn value_group(text: &str) -> Parsed<'_, Group> {
 }
 
 fn number(text: &str) -> Parsed<'_, u8> {
-    let (rest, digits) = digit1(text)?;
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end).unwrap_or_default();
+    if digits.is_empty() {
+        return Err(nom::Err::Error(Stop { rest: text, expected: Expected::ValueGroup }));
+    }
     match digits.parse() {
         Ok(value) => Ok((rest, value)),
         Err(_) => Err(nom::Err::Failure(Stop { rest: text, expected: Expected::ValueGroup })),

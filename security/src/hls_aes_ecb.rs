@@ -28,12 +28,12 @@ impl Manufacturer for AesEcb {
             .ok_or(SecurityError::KeyLength { expected: BLOCK, found: secret.len() })?
             .copy_from_slice(secret);
         let mut blocks = [0; MAX_CHALLENGE];
-        let padded = challenge.len().next_multiple_of(BLOCK);
+        let padded = challenge.len().div_ceil(BLOCK).saturating_mul(BLOCK);
         let blocks = blocks
             .get_mut(..padded)
             .filter(|blocks| !blocks.is_empty())
             .ok_or(SecurityError::ChallengeLength(challenge.len()))?;
-        blocks[..challenge.len()].copy_from_slice(challenge);
+        blocks.iter_mut().zip(challenge).for_each(|(place, octet)| *place = *octet);
         let cipher = Aes128::new((&*key).into());
         for block in blocks.as_chunks_mut::<BLOCK>().0 {
             cipher.encrypt_block(block.into());

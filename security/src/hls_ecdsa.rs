@@ -61,7 +61,7 @@ impl EcdsaProof<'_> {
             let titles = self.prover.octets().iter().chain(self.verifier.octets());
             titles.chain(self.challenge).nth(at).copied()
         };
-        let length = 2 * SystemTitle::LENGTH + self.challenge.len();
+        let length = self.challenge.len().saturating_add(2 * SystemTitle::LENGTH);
         let mut at = 0;
         for field in 0..5 {
             let Some(octet) = octets(at) else { return false };
@@ -71,8 +71,9 @@ impl EcdsaProof<'_> {
                 0..=0x7F => (usize::from(octet), 0),
                 0x81..=0x84 => {
                     let digits = usize::from(octet & 0x0F);
-                    let value = (1..=digits)
-                        .try_fold(0usize, |value, place| Some(value << 8 | usize::from(octets(at + place)?)));
+                    let value = (1..=digits).try_fold(0usize, |value, place| {
+                        Some(value << 8 | usize::from(octets(at.saturating_add(place))?))
+                    });
                     let Some(value) = value else { return false };
                     (value, digits)
                 }

@@ -64,7 +64,7 @@ impl<P: CryptoProvider> Protector<'_, P> {
             } else {
                 self.provider.seal(self.key, &nonce, &self.covered(&sc, [header, &[]]), text)?
             };
-            tag.copy_from_slice(&computed);
+            *tag.first_chunk_mut().ok_or(SecurityError::Provider)? = computed;
         }
         *start = SecurityHeader { control, counter }.octets();
         Ok(needed)

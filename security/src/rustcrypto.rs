@@ -279,8 +279,10 @@ impl<'h> Lanes<'h> {
     }
 
     fn push(&mut self, block: u128) {
-        self.blocks[self.filled] = block.to_be_bytes().into();
-        self.filled += 1;
+        // Never more than the lanes are; it spares a panic path.
+        let filled = self.filled % LANES;
+        self.blocks[filled] = block.to_be_bytes().into();
+        self.filled = filled + 1;
         if self.filled == LANES {
             update(self.hash, &self.blocks);
             self.filled = 0;
@@ -309,7 +311,7 @@ impl<'h> Lanes<'h> {
     /// One long piece, padded to a block at the end. What fills all lanes is not copied.
     fn padded(&mut self, text: &[u8]) {
         let (chunks, rest) = text.as_chunks::<16>();
-        let (start, chunks) = chunks.split_at(((LANES - self.filled) % LANES).min(chunks.len()));
+        let (start, chunks) = chunks.split_at((LANES.wrapping_sub(self.filled) % LANES).min(chunks.len()));
         let (full, end) = chunks.split_at(chunks.len() - chunks.len() % LANES);
         start.iter().for_each(|chunk| self.push(u128::from_be_bytes(*chunk)));
         update(self.hash, Array::cast_slice_from_core(full));

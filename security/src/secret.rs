@@ -38,7 +38,7 @@ impl<const N: usize> Secret<N> {
     pub fn new(octets: &[u8]) -> Result<Self, SecurityError> {
         let too_long = SecurityError::SecretTooLong { capacity: N, found: octets.len() };
         Self::with_octets(octets.len(), too_long, |room| {
-            room.copy_from_slice(octets);
+            room.iter_mut().zip(octets).for_each(|(place, octet)| *place = *octet);
             Ok(())
         })
     }

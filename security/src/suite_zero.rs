@@ -71,7 +71,9 @@ impl Aead128Key {
     }
 
     fn apply_keystream(&self, nonce: &[u8; 12], text: &mut [u8]) {
-        for (number, chunk) in (2..).zip(text.chunks_mut(16)) {
+        let mut number = 1u32;
+        for chunk in text.chunks_mut(16) {
+            number = number.wrapping_add(1);
             let keystream = self.keystream(nonce, number);
             chunk.iter_mut().zip(keystream.iter()).for_each(|(octet, key)| *octet ^= key);
         }
@@ -79,12 +81,12 @@ impl Aead128Key {
 
     fn tag(&self, nonce: &[u8; 12], aad: &[&[u8]], text: &[u8]) -> [u8; 12] {
         let mut hash = Hash { ghash: self.ghash.clone(), block: Zeroizing::default(), filled: 0 };
-        let aad_length: usize = aad.iter().map(|piece| hash.push(piece)).sum();
+        let aad_length = aad.iter().map(|piece| hash.push(piece)).fold(0, usize::wrapping_add);
         hash.pad();
         hash.push(text);
         hash.pad();
-        hash.push(&(aad_length as u64 * 8).to_be_bytes());
-        hash.push(&(text.len() as u64 * 8).to_be_bytes());
+        hash.push(&(aad_length as u64).wrapping_mul(8).to_be_bytes());
+        hash.push(&(text.len() as u64).wrapping_mul(8).to_be_bytes());
         let mut tag = [0; 12];
         let mask = self.keystream(nonce, 1);
         let whole = hash.ghash.finalize();
@@ -104,7 +106,7 @@ impl Hash {
     fn push(&mut self, piece: &[u8]) -> usize {
         for octet in piece {
             self.block[self.filled % 16] = *octet;
-            self.filled += 1;
+            self.filled = self.filled.wrapping_add(1);
             if self.filled.is_multiple_of(16) {
                 self.ghash.update(&[(*self.block).into()]);
             }

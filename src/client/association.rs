@@ -465,7 +465,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             client_max_receive_pdu_size: self.config.max_receive_pdu_size,
         };
         request.encode(&mut encoder)?;
-        let plain = HEADROOM..HEADROOM + encoder.len();
+        let plain = HEADROOM..encoder.len().saturating_add(HEADROOM);
         if !self.config.ciphered {
             return Ok(plain);
         }

@@ -89,7 +89,7 @@ fn write<P: CryptoProvider>(
 ) -> Result<Range<usize>, ClientError> {
     let mut encoder = Encoder::new(out.get_mut(HEADROOM..).ok_or(ClientError::BufferFull)?);
     encode(&mut encoder)?;
-    let plain = HEADROOM..HEADROOM + encoder.len();
+    let plain = HEADROOM..encoder.len().saturating_add(HEADROOM);
     let is_general =
         broadcast.carrier == Carrier::GeneralCiphering || broadcast.protection.contains(Protection::SIGNED);
     let transaction = is_general.then(|| TransactionId::draw(env.provider)).transpose()?;

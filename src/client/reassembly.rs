@@ -33,7 +33,7 @@ impl<'b> Reassembly<'b> {
         let capacity = self.buffer.len();
         let room = self.buffer.get_mut(self.length..).and_then(|room| room.get_mut(..octets.len()));
         room.ok_or(TransferError::TooLong { capacity })?.copy_from_slice(octets);
-        self.length += octets.len();
+        self.length = self.length.wrapping_add(octets.len());
         Ok(())
     }
 

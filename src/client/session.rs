@@ -381,7 +381,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         out: &mut [u8],
         length: usize,
     ) -> Result<Range<usize>, ClientError> {
-        let plain = HEADROOM..HEADROOM + length;
+        let plain = HEADROOM..length.saturating_add(HEADROOM);
         let range = if self.is_protected() {
             let missing = Conformance::GENERAL_PROTECTION.difference(self.agreement.conformance);
             if self.needs_general_protection() && !missing.is_empty() {

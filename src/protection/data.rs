@@ -21,6 +21,7 @@ use super::error::ProtectionError;
 use super::key_info;
 use super::keys::{Demand, Form, Keys};
 use super::transaction::TransactionId;
+use crate::octets::shift;
 use crate::xdlms::{GENERAL_CIPHERING, GENERAL_SIGNING, GeneralCiphering, KeyInfo};
 
 /// One layer of protected Data: a ciphering or a signature.
@@ -208,8 +209,8 @@ impl<P: CryptoProvider> Keys<'_, P> {
         // The protected octets go to the end, what stands before them to the start.
         let length = range.len();
         let end = buffer.len().checked_sub(length).ok_or(ProtectionError::BufferFull)?;
-        buffer.copy_within(range, end);
-        let (front, protected) = buffer.split_at_mut(end);
+        shift(buffer, range, end)?;
+        let (front, protected) = buffer.split_at_mut_checked(end).ok_or(ProtectionError::BufferFull)?;
         let mut encoder = Encoder::new(front);
         encoder.octets(head)?;
         Array(&told).encode(&mut encoder)?;

@@ -192,9 +192,11 @@ impl Envelope {
         let carrier = match self.carrier {
             Carrier::ServiceSpecific if signing == 0 => 0,
             Carrier::ServiceSpecific | Carrier::WithTitle => 9,
-            Carrier::GeneralCiphering => header_length(transaction) + self.key.info_length(suite),
+            Carrier::GeneralCiphering => {
+                header_length(transaction).saturating_add(self.key.info_length(suite))
+            }
         };
-        signing + 1 + carrier + length_octets(limit) + 5 + tag
+        (1 + length_octets(limit) + 5 + tag).saturating_add(signing).saturating_add(carrier)
     }
 }
 
@@ -212,12 +214,12 @@ impl KeyClass {
 
 /// The octets of general-signing around a content, in an APDU of no more than `limit`.
 const fn signing_overhead(suite: SecuritySuite, transaction: usize, limit: usize) -> usize {
-    1 + header_length(transaction) + length_octets(limit) + 1 + pair_length(suite)
+    (1 + length_octets(limit) + 1 + pair_length(suite)).saturating_add(header_length(transaction))
 }
 
 /// The octets of the header that this side writes: without date-time and other-information.
 const fn header_length(transaction: usize) -> usize {
-    1 + transaction + 9 + 9 + 1 + 1
+    transaction.saturating_add(1 + 9 + 9 + 1 + 1)
 }
 
 const fn pair_length(suite: SecuritySuite) -> usize {
@@ -277,7 +279,7 @@ impl Parsed {
         let content = reader.octet_string()?;
         reader.finish()?;
         let end = reader.offset();
-        Ok(Self { carrier, dedicated, title, inner_tag, content: end - content.len()..end })
+        Ok(Self { carrier, dedicated, title, inner_tag, content: end.saturating_sub(content.len())..end })
     }
 }
 

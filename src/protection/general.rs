@@ -38,7 +38,8 @@ pub(super) struct HeaderFields<'h> {
 impl HeaderFields<'_> {
     pub(super) const fn length(&self) -> usize {
         let transaction = self.form.transaction.octets_len();
-        (1 + transaction) + 9 + 9 + (1 + self.form.date_time.len()) + (1 + self.form.other_information.len())
+        let fixed = (1 + 9 + 9 + 1 + 1usize).saturating_add(transaction);
+        fixed.saturating_add(self.form.date_time.len()).saturating_add(self.form.other_information.len())
     }
 
     pub(super) fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), BufferFull> {
@@ -96,11 +97,11 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let mut reader = Reader::new(apdu);
         reader.u8()?;
         let (header, transaction) = header(demand, own_title, outer, &mut reader)?;
-        let covered = 1..1 + header.received.len();
+        let covered = 1..header.received.len().saturating_add(1);
         let info = if reader.usage("key-info")? { Some(KeyInfo::decode(&mut reader)?) } else { None };
         let content = reader.octet_string()?;
         reader.finish()?;
-        let at = reader.offset() - content.len()..reader.offset();
+        let at = reader.offset().saturating_sub(content.len())..reader.offset();
 
         let class = key_info::class(info.as_ref())?;
         let envelope = Envelope { carrier: Carrier::GeneralCiphering, key: class };
@@ -184,7 +185,8 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let length = apdu.len().saturating_add(form.protection.overhead());
         let content_start =
             apdu.start.checked_sub(SecurityHeader::LENGTH).ok_or(ProtectionError::BufferFull)?;
-        let head_length = 1 + header.length() + info.len() + length_octets(length);
+        let head_length =
+            header.length().saturating_add(info.len()).saturating_add(1 + length_octets(length));
         let start = content_start.checked_sub(head_length).ok_or(ProtectionError::BufferFull)?;
         let mut encoder =
             Encoder::new(buffer.get_mut(start..content_start).ok_or(ProtectionError::BufferFull)?);
@@ -195,7 +197,8 @@ impl<P: CryptoProvider> Keys<'_, P> {
         if encoder.remaining() > 0 {
             return Err(ProtectionError::BufferFull);
         }
-        let covered = start + 1..start + 1 + header.length();
+        let covered = start.saturating_add(1);
+        let covered = covered..covered.saturating_add(header.length());
         let counter = self.counter(store, class)?;
         let key = match &one_message_key {
             Some(key) => &key.ready,
@@ -206,6 +209,6 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let protector =
             Protector { provider: self.provider, key, authentication_key: &self.context.authentication_key };
         let length = protector.protect(control, own_title, counter, covered, content, apdu.len())?;
-        Ok(start..content_start + length)
+        Ok(start..content_start.saturating_add(length))
     }
 }

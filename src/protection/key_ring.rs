@@ -108,7 +108,7 @@ impl<P: CryptoProvider> KeyRing<P> {
         {
             *place = mark;
         }
-        self.next = (self.next + 1) % SEEN;
+        self.next = self.next.wrapping_add(1) % SEEN;
     }
 }
 

@@ -15,6 +15,7 @@ use super::key_ring::KeyRing;
 use super::public_keys::Asymmetric;
 use super::transaction::TransactionId;
 use super::{HEADROOM, TAILROOM};
+use crate::octets::shift;
 use crate::xdlms::{GENERAL_CIPHERING, GENERAL_SIGNING};
 
 /// The keys of one association, and who computes with them.
@@ -145,7 +146,7 @@ impl Opened {
             self.floor_before = layer.floor_before;
         }
         let start = self.apdu.start;
-        self.apdu = start + layer.inner.start..start + layer.inner.end;
+        self.apdu = start.wrapping_add(layer.inner.start)..start.wrapping_add(layer.inner.end);
         Ok(())
     }
 }
@@ -274,18 +275,20 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let suite = self.context.suite;
         // No length field of the outer layers is longer than that of the largest APDU that the buffer can hold.
         let length = length_octets(buffer.len());
-        let signing = if form.is_signed() { 1 + header + length } else { 0 };
+        let signing = if form.is_signed() { header.saturating_add(1 + length) } else { 0 };
         let ciphering = match form.envelope.carrier {
             _ if form.protection.ciphering().is_empty() => 0,
-            Carrier::GeneralCiphering => 1 + header + form.envelope.key.info_length(suite) + length + 5,
+            Carrier::GeneralCiphering => {
+                header.saturating_add(form.envelope.key.info_length(suite)).saturating_add(1 + length + 5)
+            }
             Carrier::ServiceSpecific | Carrier::WithTitle => HEADROOM,
         };
-        let start = apdu.start.max(signing + ciphering);
-        let end = start + apdu.len();
+        let start = apdu.start.max(signing.saturating_add(ciphering));
+        let end = start.saturating_add(apdu.len());
         if end.saturating_add(TAILROOM) > buffer.len() && end > apdu.end {
             return Err(ProtectionError::BufferFull);
         }
-        buffer.copy_within(apdu, start);
+        shift(buffer, apdu, start)?;
         Ok(start..end)
     }
 

@@ -111,8 +111,8 @@ impl<'w> Checked<'w> {
         if inner_tag.is_some_and(|announced| plain.first() != Some(&announced)) {
             return Err(ProtectionError::WrongService);
         }
-        let start = at.start + SecurityHeader::LENGTH;
-        let inner = start..start + plain.len();
+        let start = at.start.saturating_add(SecurityHeader::LENGTH);
+        let inner = start..start.saturating_add(plain.len());
         self.windows.accept(self.peer, self.header.counter, self.storage, store)?;
         Ok(Layer {
             inner,

@@ -27,7 +27,10 @@ impl KeyPairs {
 
     /// The pair that is used.
     pub const fn in_use(&self, usage: KeyUsage) -> Option<&PrivateKey> {
-        self.in_use[usage as usize].as_ref()
+        match self.in_use.split_at_checked(usage as usize) {
+            Some((_, [key, ..])) => key.as_ref(),
+            _ => None,
+        }
     }
 
     /// Takes a pair into use, or the one that is away.
@@ -37,7 +40,10 @@ impl KeyPairs {
 
     /// The pair that waits for its certificate.
     pub const fn pending(&self, usage: KeyUsage) -> Option<&PrivateKey> {
-        self.pending[usage as usize].as_ref()
+        match self.pending.split_at_checked(usage as usize) {
+            Some((_, [key, ..])) => key.as_ref(),
+            _ => None,
+        }
     }
 
     /// Puts a new pair beside the one in use, to wait for its certificate, or drops the one that waits.

@@ -61,8 +61,9 @@ impl<P: CryptoProvider> Keys<'_, P> {
         encoder.length(length)?;
         let head = encoder.written();
         let start = content_start.checked_sub(head.len()).ok_or(ProtectionError::BufferFull)?;
-        buffer[start..content_start].copy_from_slice(head);
-        Ok(start..content_start + length)
+        let room = buffer.get_mut(start..content_start).and_then(|room| room.get_mut(..head.len()));
+        room.ok_or(ProtectionError::BufferFull)?.copy_from_slice(head);
+        Ok(start..content_start.saturating_add(length))
     }
 
     /// The next counter of a key that both sides have.

@@ -34,7 +34,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
         reader.u8()?;
         let (header, _) = header(demand, self.context.own_title, outer, &mut reader)?;
         let content = reader.octet_string()?;
-        let inner = reader.offset() - content.len()..reader.offset();
+        let inner = reader.offset().saturating_sub(content.len())..reader.offset();
         let signature = reader.octet_string()?;
         reader.finish()?;
 
@@ -71,19 +71,21 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let key = asymmetric.own.key(KeyUsage::DigitalSignature, curve)?;
         let own_title = self.context.own_title;
         let header = form.header(&own_title);
-        let head_length = 1 + header.length() + length_octets(apdu.len());
+        let head_length = header.length().saturating_add(1 + length_octets(apdu.len()));
         let start = apdu.start.checked_sub(head_length).ok_or(ProtectionError::BufferFull)?;
         let head = buffer.get_mut(start..apdu.start).ok_or(ProtectionError::BufferFull)?;
         let mut encoder = Encoder::new(head);
         encoder.u8(GENERAL_SIGNING)?;
         header.encode(&mut encoder)?;
         encoder.length(apdu.len())?;
-        let covered = buffer.get(start + 1..start + 1 + header.length()).unwrap_or(&[]);
+        let covered = start.saturating_add(1);
+        let covered = buffer.get(covered..covered.saturating_add(header.length()));
+        let covered = covered.ok_or(ProtectionError::BufferFull)?;
         let content = buffer.get(apdu.clone()).ok_or(ProtectionError::BufferFull)?;
         let signature = asymmetric.provider.sign(key, &[covered, content])?;
         let mut encoder = Encoder::new(buffer.get_mut(apdu.end..).ok_or(ProtectionError::BufferFull)?);
         encoder.octet_string(signature.octets())?;
-        let end = apdu.end + encoder.len();
+        let end = apdu.end.saturating_add(encoder.len());
         Ok(start..end)
     }
 }

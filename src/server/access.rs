@@ -18,6 +18,7 @@ use super::resolve::Requester;
 use super::security_setup::Source;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
 use super::set::Writing;
+use crate::octets::shift;
 use crate::xdlms::{
     AccessRequest, AccessRequestSpecification, AccessResponse, AccessResponseSpecification,
     AttributeDescriptorWithSelection, Conformance,
@@ -60,7 +61,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         encoder.length(specifications.len())?;
         let mut end = encoder.len();
         // The results follow the data; until these are all there, they are kept at the end of the room.
-        let results_length = (end - count_start) + specifications.len().saturating_mul(RESULT);
+        let results_length = specifications.len().saturating_mul(RESULT);
+        let results_length = end.saturating_sub(count_start).saturating_add(results_length);
         let limit = out.len().checked_sub(results_length).ok_or(Failure::TOO_LONG)?;
         let (data_room, results_room) = out.split_at_mut(limit);
         let mut results = Encoder::new(results_room);
@@ -79,24 +81,24 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         };
         let mut goes_on = true;
         for (specification, value) in specifications.iter().zip(data) {
-            kept -= NULL_DATA;
-            let room = data_room.get_mut(end..limit - kept).ok_or(Failure::TOO_LONG)?;
+            kept = kept.saturating_sub(NULL_DATA);
+            let room = data_room.get_mut(end..limit.saturating_sub(kept)).ok_or(Failure::TOO_LONG)?;
             let (mut length, result) = match goes_on {
                 true => items.execute(host, &specification, value, room),
                 false => (0, skipped(&specification)),
             };
             items.requester.denied.report(items.events);
             if length == 0 {
-                room[..NULL_DATA].copy_from_slice(&[0x00]);
+                *room.first_mut().ok_or(Failure::TOO_LONG)? = 0x00;
                 length = NULL_DATA;
             }
             goes_on &= result.is_success() || !long_invoke_id.is_break_on_error();
             result.encode(&mut results)?;
-            end += length;
+            end = end.saturating_add(length);
         }
         let protection = items.response;
-        out.copy_within(limit..limit + results_length, end);
-        Ok(Reply { octets: 0..end + results_length, protection })
+        shift(out, limit..limit.saturating_add(results_length), end)?;
+        Ok(Reply { octets: 0..end.saturating_add(results_length), protection })
     }
 }
 

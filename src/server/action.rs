@@ -72,7 +72,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let results = match progress {
             Progress::Whole(mut whole) => {
                 let length = invocation.run_all(host, is_list, &mut whole)?;
-                whole.room_start..whole.room_start + length
+                whole.room_start..whole.room_start.saturating_add(length)
             }
             Progress::Partial => {
                 let mut encoder = Encoder::new(out);
@@ -101,7 +101,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         if !may_block {
             return failure(invoke_id, ActionResult::DataBlockUnavailable, out);
         }
-        let start = if is_list { results.start } else { results.start + WITH_DATA.len() };
+        let start = if is_list { results.start } else { results.start.saturating_add(WITH_DATA.len()) };
         let value = Outgoing::new(start..results.end);
         let mut response = OutgoingResponse { invoke_id, value, protection };
         let reply = response.send_block(storage, out);
@@ -173,20 +173,16 @@ impl Invocation<'_> {
             return Err(Failure::TOO_LONG);
         }
         let value = room.get_mut(WITH_DATA.len()..).unwrap_or(&mut []);
-        match self.invoke(host, method, parameter, value) {
-            Ok(0) => {
-                room[..WITHOUT_DATA].copy_from_slice(&[0x00, 0x00]);
-                Ok(WITHOUT_DATA)
-            }
+        let code = match self.invoke(host, method, parameter, value) {
+            Ok(0) => 0x00,
             Ok(length) => {
-                room[..WITH_DATA.len()].copy_from_slice(&WITH_DATA);
-                Ok(WITH_DATA.len() + length)
+                *room.first_chunk_mut().ok_or(Failure::TOO_LONG)? = WITH_DATA;
+                return Ok(length.saturating_add(WITH_DATA.len()));
             }
-            Err(result) => {
-                room[..WITHOUT_DATA].copy_from_slice(&[result.code(), 0x00]);
-                Ok(WITHOUT_DATA)
-            }
-        }
+            Err(result) => result.code(),
+        };
+        *room.first_chunk_mut::<WITHOUT_DATA>().ok_or(Failure::TOO_LONG)? = [code, 0x00];
+        Ok(WITHOUT_DATA)
     }
 
     /// Invokes the methods of a request and writes the result, or the list of results; returns how long that is.
@@ -213,7 +209,7 @@ impl Invocation<'_> {
             kept = kept.saturating_sub(WITHOUT_DATA);
             let limit = whole.room.len().saturating_sub(kept);
             let room = whole.room.get_mut(end..limit).ok_or(Failure::TOO_LONG)?;
-            end += self.run(host, &method, parameter, room)?;
+            end = end.saturating_add(self.run(host, &method, parameter, room)?);
             self.requester.denied.report(self.events);
         }
         Ok(end)

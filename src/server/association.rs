@@ -150,7 +150,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         }
         let id = AssociationId(index);
         let client_title = client_title(aarq, config, host.system_title)?;
-        let authentication_value = check_authentication(aarq, config, &host.secret(id))?;
+        let authentication_value =
+            check_authentication(aarq, config, &host.secret(id).ok_or(Refusal::AUTHENTICATION)?)?;
         let challenges = if config.mechanism.is_hls() {
             let challenges = Challenges::new(host.provider, config.mechanism, authentication_value, now);
             let mut challenges = challenges.map_err(|_| Refusal::AUTHENTICATION)?;
@@ -182,26 +183,28 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             let demand = initiation_demand(config, title, config.policy | Protection::AUTHENTICATED);
             let (mut keys, counters) = host.keys(context, None).ok_or(Refusal::PROTECTION)?;
             let demand = Demand { floors: keys.context.floors(), ..demand };
-            let opened = keys.open(counters, &demand, &mut apdu[information.clone()]).map_err(|error| {
+            let protected = apdu.get_mut(information.clone()).ok_or(Refusal::PROTECTION)?;
+            let opened = keys.open(counters, &demand, protected).map_err(|error| {
                 self.events.push(Event::SecurityViolation { error });
                 Refusal::protection(error)
             })?;
             self.events.push(Event::WindowMoved { security: context, peer: title });
             initiation = Initiation { envelope: opened.envelope, protection: opened.protection };
             transaction = opened.transaction.unwrap_or_default();
-            initiate = information.start + opened.apdu.start..information.start + opened.apdu.end;
+            let start = information.start;
+            initiate = start.saturating_add(opened.apdu.start)..start.saturating_add(opened.apdu.end);
         }
-        let mut reader = Reader::new(&apdu[initiate]);
+        let mut reader = Reader::new(apdu.get(initiate).ok_or(Refusal::PROTECTION)?);
         let initiate = InitiateRequest::decode(&mut reader)
             .and_then(|initiate| reader.finish().map(|()| initiate))
             .map_err(|_| Refusal::user(RefusalReason::Malformed, UserDiagnostic::NoReasonGiven))?;
 
-        let config = &host.associations[usize::from(index)];
+        let config = host.associations.get(usize::from(index)).ok_or(Refusal::PROTECTION)?;
         let conformance = negotiate::<P>(&initiate, config)?;
         let dedicated = match (initiate.dedicated_key, config.security) {
             (None, _) => None,
             (Some(key), Some(context)) if initiation.protection == Protection::AUTHENTICATED_ENCRYPTED => {
-                let suite = host.security[context].suite();
+                let suite = host.security.get(context).ok_or(Refusal::PROTECTION)?.suite();
                 let key = SecretKey::new(suite, key).map_err(|_| Refusal::PROTECTION)?;
                 Some(DedicatedKey::new(host.provider, suite, &key).map_err(|_| Refusal::PROTECTION)?)
             }
@@ -237,7 +240,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
     ) -> Option<Range<usize>> {
         let Acceptable { association, challenges, transaction } = accepted;
         let is_confirmed = association.is_confirmed;
-        let config = &host.associations[usize::from(association.id.0)];
+        let config = host.association(association.id)?;
         let own_title = config.needs_titles().then_some(host.system_title);
         let (mechanism, security) = (config.mechanism, config.security);
         let application_context_name = config.application_context_name();
@@ -249,7 +252,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             transaction,
             &mut initiate,
         )?;
-        let config = &host.associations[usize::from(association.id.0)];
+        let config = host.association(association.id)?;
         let presenting = config.presents_certificate && mechanism == AuthenticationMechanism::Ecdsa;
         let setup = config.security.filter(|_| presenting);
         let keys = setup.and_then(|index| asymmetric::<P>(host.public_keys.as_ref(), index));
@@ -296,7 +299,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let (State::Associated(association) | State::Challenged(association, _)) = &mut self.state else {
             return None;
         };
-        let config = &host.associations[usize::from(association.id.0)];
+        let config = host.association(association.id)?;
         let request = ReleaseRequest::from_octets(apdu).ok()?;
         let mut initiate = [0; INITIATE_RESPONSE];
         let mut user_information = None;
@@ -311,7 +314,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                     let keys = keys.ok_or(ProtectionError::NoKey);
                     keys.and_then(|(mut keys, counters)| {
                         let demand = Demand { floors: keys.context.floors(), ..demand };
-                        keys.open(counters, &demand, &mut apdu[range])
+                        keys.open(counters, &demand, apdu.get_mut(range).unwrap_or_default())
                     })
                 }
                 None => Err(ProtectionError::Required),
@@ -326,7 +329,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
                         opened.transaction.unwrap_or_default(),
                         &mut initiate,
                     )?;
-                    user_information = Some(&initiate[range]);
+                    user_information = Some(initiate.get(range)?);
                 }
                 Err(error) => {
                     self.events.push(Event::SecurityViolation { error });
@@ -439,7 +442,7 @@ fn seal_initiate_response<P: CryptoProvider>(
     transaction: TransactionId,
     buffer: &mut [u8],
 ) -> Option<Range<usize>> {
-    let config = &host.associations[usize::from(association.id.0)];
+    let config = host.association(association.id)?;
     let mut encoder = Encoder::new(buffer.get_mut(HEADROOM..)?);
     let response = InitiateResponse {
         negotiated_quality_of_service: None,
@@ -449,7 +452,7 @@ fn seal_initiate_response<P: CryptoProvider>(
         vaa_name: LN_VAA_NAME,
     };
     response.encode(&mut encoder).ok()?;
-    let plain = HEADROOM..HEADROOM + encoder.len();
+    let plain = HEADROOM..encoder.len().saturating_add(HEADROOM);
     let Some((context, envelope)) = config.security.zip(envelope) else {
         return Some(plain);
     };
@@ -468,7 +471,7 @@ fn initiation_demand(config: &AssociationConfig, client: SystemTitle, required: 
 /// Where `part`, which is a part of `whole`, lies in it.
 fn position(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-    start..start + part.len()
+    start..start.saturating_add(part.len())
 }
 
 fn refuse(refusal: &Refusal, out: &mut [u8]) -> Option<Range<usize>> {
@@ -477,12 +480,12 @@ fn refuse(refusal: &Refusal, out: &mut [u8]) -> Option<Range<usize>> {
     if let Some(service_error) = &refusal.error {
         service_error.encode(&mut encoder).ok()?;
     }
-    let error_length = encoder.len();
+    let error = encoder.written();
     let aare = Aare {
         application_context_name: ApplicationContextName::LogicalNameReferencing,
         result: AssociateResult::RejectedPermanent,
         diagnostic: refusal.diagnostic,
-        user_information: refusal.error.as_ref().map(|_| &error[..error_length]),
+        user_information: refusal.error.as_ref().map(|_| error),
         ..Aare::default()
     };
     let mut encoder = Encoder::new(out);

@@ -17,6 +17,7 @@ use super::event::EventQueue;
 use super::resolve::Requester;
 use super::security_setup::Source;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
+use crate::octets::shift;
 use crate::xdlms::{
     AttributeDescriptorWithSelection, BlockNumber, Conformance, DataBlockResult, GetDataResult, GetRequest,
     GetResponse, InvokeIdAndPriority, ResponseDataBlock, prepend,
@@ -151,20 +152,24 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             Err(result) => return error(invoke_id, result, out),
         };
         if after.stage == Stage::Finished {
-            return whole(invoke_id, items, BLOCK_HEADER..BLOCK_HEADER + length, after.protection, out);
+            let value = BLOCK_HEADER..length.saturating_add(BLOCK_HEADER);
+            return whole(invoke_id, items, value, after.protection, out);
         }
         // A response that is not a block has a shorter header: the value may end within the octets gained.
         let mut more = [0; BLOCK_HEADER - GetResponse::LIST_HEADER];
-        let gained = BLOCK_HEADER - items.header();
+        let gained = more.get_mut(..BLOCK_HEADER.saturating_sub(items.header())).unwrap_or_default();
         let mut rest = after;
         let mark = events.mark();
-        if let Ok(tail) = rest.produce::<P>(source, events, &mut more[..gained])
+        if let Ok(tail) = rest.produce::<P>(source, events, gained)
             && rest.stage == Stage::Finished
         {
-            let start = BLOCK_HEADER - tail;
-            out.copy_within(BLOCK_HEADER..BLOCK_HEADER + length, start);
-            out[start + length..BLOCK_HEADER + length].copy_from_slice(&more[..tail]);
-            return whole(invoke_id, items, start..BLOCK_HEADER + length, rest.protection, out);
+            let end = length.saturating_add(BLOCK_HEADER);
+            let start = BLOCK_HEADER.saturating_sub(tail);
+            shift(out, BLOCK_HEADER..end, start)?;
+            let tail = more.get(..tail).unwrap_or_default();
+            let room = out.get_mut(end.saturating_sub(tail.len())..end).ok_or(Failure::TOO_LONG)?;
+            room.copy_from_slice(tail);
+            return whole(invoke_id, items, start..end, rest.protection, out);
         }
         // What did not end there is produced, and refused, once more with the next block.
         requester.denied.clear();
@@ -212,7 +217,8 @@ impl GetTransfer {
         let number = BlockNumber(self.block);
         let at = BLOCK_HEADER;
         let start = GetResponse::prepend_datablock_header(out, at, self.invoke_id, last, number, length)?;
-        Ok(Reply { octets: start..BLOCK_HEADER + length, protection: self.after.protection })
+        let octets = start..length.saturating_add(BLOCK_HEADER);
+        Ok(Reply { octets, protection: self.after.protection })
     }
 }
 
@@ -249,9 +255,9 @@ impl Producer {
         events: &mut EventQueue,
         out: &mut [u8],
     ) -> Result<usize, DataAccessResult> {
-        let mut length = 0;
+        let mut length = 0usize;
         loop {
-            let room = &mut out[length..];
+            let room = out.get_mut(length..).unwrap_or_default();
             let (written, stage) = match self.stage {
                 Stage::Finished => return Ok(length),
                 _ if room.is_empty() => return Ok(length),
@@ -274,7 +280,7 @@ impl Producer {
                     match self.value::<P>(Cursor::default(), source, room) {
                         Ok((written, stage)) => {
                             choice[0] = 0;
-                            (1 + written, stage)
+                            (written.saturating_add(1), stage)
                         }
                         Err(result) => {
                             source.requester.denied.report(events);
@@ -292,7 +298,7 @@ impl Producer {
                     (encoder.len(), stage)
                 }
             };
-            length += written;
+            length = length.saturating_add(written);
             self.stage = stage;
         }
     }

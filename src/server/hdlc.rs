@@ -109,7 +109,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const LINKS: usize> HdlcSe
     /// Lets time pass: half frames are dropped, silent links are released, handshakes end. Frames may be due after it.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.deframer.handle_timeout(now);
-        for (index, (link, endpoint)) in self.links.iter_mut().zip(&mut self.endpoints).enumerate() {
+        let endpoints = self.links.iter_mut().zip(&mut self.endpoints);
+        for (index, (link, endpoint)) in (0..LINKS).zip(endpoints) {
             match link.handle_timeout(now) {
                 Some(_) => endpoint.session.link_lost(),
                 None if link.poll_timeout().is_some_and(|deadline| deadline <= now) => self.turn = index,

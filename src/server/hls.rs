@@ -82,7 +82,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         match exchange_proofs(host, &association, &challenges, storage, request, parameters) {
             Ok(proof) => {
                 host.attempt_succeeded(self.client_sap);
-                let config = &host.associations[usize::from(association.id.0)];
+                let config = host.association(association.id).ok_or(Failure::NOT_ALLOWED)?;
                 if let Some((security, peer)) = config.security.zip(association.client_title)
                     && config.mechanism == AuthenticationMechanism::Gmac
                 {
@@ -121,8 +121,9 @@ fn exchange_proofs<P: CryptoProvider>(
     parameters: Option<Data<'_>>,
 ) -> Result<Proof, SecurityError> {
     let Some(Data::OctetString(proof)) = parameters else { return Err(SecurityError::TagMismatch) };
-    let secret = host.secret(association.id);
-    let config = &host.associations[usize::from(association.id.0)];
+    let secret = host.secret(association.id).ok_or(SecurityError::MechanismUnavailable)?;
+    let config = host.associations.get(usize::from(association.id.0));
+    let config = config.ok_or(SecurityError::MechanismUnavailable)?;
     let mut context: Option<&mut SecurityContext<P, [Peer]>> = match config.security {
         Some(index) => host.security.get_mut(index).map(|context| context as _),
         None => None,

@@ -143,7 +143,8 @@ pub(super) fn receive<'s>(
             (service.pass)(&mut reader)?;
         }
     }
-    let (descriptors, _) = descriptors.split_at(descriptors.len() - reader.remaining());
+    let length = descriptors.len().saturating_sub(reader.remaining());
+    let descriptors = descriptors.get(..length).unwrap_or_default();
     let mut received = Received {
         invoke_id,
         is_list,
@@ -217,12 +218,13 @@ impl IncomingRequest {
                 Progress::Partial
             }
             Ok(()) => {
-                let room_start = self.descriptors + self.values.octets(storage).len();
-                let (kept, room) = storage.split_at_mut(room_start);
-                let (descriptors, values) = kept.split_at(self.descriptors);
-                match Whole::new(self.is_list, descriptors, values, room, room_start) {
-                    Ok(whole) => Progress::Whole(whole),
-                    Err(_) => Progress::Aborted(Abort::Malformed),
+                let room_start = self.descriptors.saturating_add(self.values.octets(storage).len());
+                let (kept, room) = storage.split_at_mut_checked(room_start).unwrap_or_default();
+                match kept.split_at_checked(self.descriptors).map(|(descriptors, values)| {
+                    Whole::new(self.is_list, descriptors, values, room, room_start)
+                }) {
+                    Some(Ok(whole)) => Progress::Whole(whole),
+                    _ => Progress::Aborted(Abort::Malformed),
                 }
             }
         };

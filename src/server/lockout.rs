@@ -71,7 +71,10 @@ impl Lockout {
 
     /// What must survive a restart: stored after each failure, so that switching the meter off opens nothing.
     pub fn state(&self, now: Duration) -> LockoutState {
-        LockoutState { failed: self.failed, left: self.until.saturating_sub(now) }
+        // In one number: a difference of two Durations is more than the compiler sees through.
+        let left = self.until.as_nanos().saturating_sub(now.as_nanos());
+        let left = Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX));
+        LockoutState { failed: self.failed, left }
     }
 
     /// Whether the client is locked out.

@@ -81,7 +81,7 @@ fn seal<P: CryptoProvider>(
     out: &mut [u8],
 ) -> Result<Range<usize>, ProtectionError> {
     let config = host.associations.get(usize::from(association.0)).ok_or(ProtectionError::NoKey)?;
-    let range = HEADROOM..HEADROOM + length;
+    let range = HEADROOM..length.saturating_add(HEADROOM);
     let (context, recipient, envelope) = (config.security, config.client_title, config.notifications);
     let (_, protection) = host.policy(association);
     if protection.is_empty() {

@@ -63,14 +63,14 @@ impl<'r> Requester<'r> {
         association: AssociationId,
         request: &'r Request<'_>,
     ) -> Self {
-        let config = &host.associations[usize::from(association.0)];
+        let config = host.association(association);
         Self {
             association,
             protection: request.protection,
-            is_ciphered: config.ciphered,
+            is_ciphered: config.is_none_or(|config| config.ciphered),
             can_sign: P::FUNCTIONS.contains(Functions::PUBLIC_KEYS) && request.can_sign,
             is_restricted: request.is_broadcast()
-                && !config.accepted.contains(Accepted::BROADCAST_REACHES_ALL),
+                && !config.is_some_and(|config| config.accepted.contains(Accepted::BROADCAST_REACHES_ALL)),
             denied: &request.denied,
         }
     }

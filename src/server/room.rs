@@ -43,7 +43,7 @@ impl<P: CryptoProvider> Association<P> {
     /// How long a plain response may be so that, protected, it fits the client and `out`.
     pub(super) fn plain_room(&self, host: &Host<'_, P>, request: &Request<'_>, out: usize) -> usize {
         let limit = self.client_max_receive_pdu_size.min(0x1_0000);
-        let config = &host.associations[usize::from(self.id.0)];
+        let Some(config) = host.association(self.id) else { return 0 };
         let overhead = if config.ciphered && P::FUNCTIONS.contains(Functions::CIPHERING) {
             let mut protection = Protection::AUTHENTICATED_ENCRYPTED;
             protection

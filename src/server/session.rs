@@ -92,7 +92,10 @@ impl<P: CryptoProvider> Host<'_, P> {
 
     /// What the policy demands of the requests and of the responses of an association.
     pub(super) fn policy(&self, association: AssociationId) -> (Protection, Protection) {
-        let config = &self.associations[usize::from(association.0)];
+        // Nothing satisfies what an association demands that is not there.
+        let Some(config) = self.association(association) else {
+            return (Protection::all(), Protection::all());
+        };
         let policy = config.security.and_then(|index| self.security.get(index)).map(SecurityContext::policy);
         let policy = policy.unwrap_or_default();
         (config.policy | policy.request(), config.policy | policy.response())
@@ -105,10 +108,15 @@ impl<P: CryptoProvider> Host<'_, P> {
         });
     }
 
+    /// The configuration of an association.
+    pub(super) fn association(&self, association: AssociationId) -> Option<&AssociationConfig> {
+        self.associations.get(usize::from(association.0))
+    }
+
     /// The secret of an association: the one that its client set last, or the configured one.
-    pub(super) fn secret(&self, association: AssociationId) -> Secret {
+    pub(super) fn secret(&self, association: AssociationId) -> Option<Secret> {
         let changed = self.device.secret(association).and_then(|octets| Secret::new(octets).ok());
-        changed.unwrap_or_else(|| self.associations[usize::from(association.0)].secret.clone())
+        changed.or_else(|| self.association(association).map(|config| config.secret.clone()))
     }
 }
 
@@ -351,7 +359,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         };
         if opened.envelope.is_some_and(|envelope| envelope.key != KeyClass::Broadcast)
             && let (Some(security), Some(peer)) =
-                (host.associations[usize::from(id.0)].security, association.client_title)
+                (host.association(id).and_then(|config| config.security), association.client_title)
         {
             self.events.push(Event::WindowMoved { security, peer });
         }
@@ -443,7 +451,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         reply: Reply,
         out: &mut [u8],
     ) -> Option<Range<usize>> {
-        let plain = HEADROOM + reply.octets.start..HEADROOM + reply.octets.end;
+        let plain = reply.octets.start.saturating_add(HEADROOM)..reply.octets.end.saturating_add(HEADROOM);
         let (State::Associated(association)
         | State::Challenged(association, _)
         | State::Refused(association)) = &mut self.state
@@ -455,7 +463,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             .set(Protection::SIGNED, mirrored.contains(Protection::SIGNED) && host.can_sign(association.id));
         let (_, policy) = host.policy(association.id);
         let protection = mirrored | policy | reply.protection;
-        let config = &host.associations[usize::from(association.id.0)];
+        let config = host.association(association.id)?;
         let context = config.security.filter(|_| config.ciphered && !protection.is_empty());
         let Some((context, recipient)) = context.zip(association.client_title) else {
             return Some(plain);
@@ -476,7 +484,7 @@ impl<P: CryptoProvider> Association<P> {
     /// Opens a request, checking it against the association's policy.
     fn open(&mut self, host: &mut Host<'_, P>, apdu: &mut [u8]) -> Result<Opened, ProtectionError> {
         let (required, promised) = host.policy(self.id);
-        let config = &host.associations[usize::from(self.id.0)];
+        let config = host.association(self.id).ok_or(ProtectionError::NoKey)?;
         let can_protect = match config.ciphered {
             true => !promised.contains(Protection::SIGNED) || host.can_sign(self.id),
             false => (required | promised).is_empty(),

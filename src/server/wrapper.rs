@@ -75,7 +75,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const SESSIONS: usize> Wra
         let known = self.sessions.iter().position(|(port, _)| *port == client);
         let free = || self.sessions.iter().position(|(_, session)| session.is_idle());
         let Some(index) = known.or_else(free) else { return Ok(None) };
-        let (port, session) = &mut self.sessions[index];
+        let Some((port, session)) = self.sessions.get_mut(index) else { return Ok(None) };
         if *port != client {
             *port = client;
             session.restart(client.0);
@@ -85,8 +85,12 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>, const SESSIONS: usize> Wra
         let Some(range) = session.handle_apdu(host, now, request, room) else { return Ok(None) };
         // The header goes right before the APDU, wherever that begins.
         let header = Header::new(self.server, client, range.len())?.encode();
-        out[range.start..range.start + HEADER_LENGTH].copy_from_slice(&header);
-        self.answer = range.start..range.end + HEADER_LENGTH;
+        let answer = range.start..range.end.saturating_add(HEADER_LENGTH);
+        let Some(place) = out.get_mut(answer.clone()).and_then(|answer| answer.first_chunk_mut()) else {
+            return Ok(None);
+        };
+        *place = header;
+        self.answer = answer;
         Ok(self.response.as_ref().get(self.answer.clone()))
     }
 

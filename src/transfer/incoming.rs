@@ -60,19 +60,19 @@ impl Incoming {
         let Some(target) = room.and_then(|room| room.get_mut(..octets.len())) else {
             return Err(TransferError::TooLong { capacity });
         };
-        self.empty = if octets.is_empty() { self.empty + 1 } else { 0 };
+        self.empty = if octets.is_empty() { self.empty.saturating_add(1) } else { 0 };
         if self.empty > EMPTY_IN_A_ROW {
             return Err(TransferError::TooLong { capacity });
         }
         target.copy_from_slice(octets);
-        self.length += octets.len();
+        self.length = self.length.wrapping_add(octets.len());
         self.last_number = number;
         Ok(())
     }
 
     /// What was received so far.
     pub fn octets<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
-        buffer.get(self.start..self.start + self.length).unwrap_or(&[])
+        buffer.get(self.start..self.start.wrapping_add(self.length)).unwrap_or(&[])
     }
 }
 

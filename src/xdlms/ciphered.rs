@@ -117,7 +117,7 @@ impl<'a> ServiceCiphering<'a> {
             (0xC0..=0xC5 | 0xC7, true) => 0x10,
             _ => return None,
         };
-        Some(service + distance)
+        service.checked_add(distance)
     }
 
     /// The plain tag that the tag of an envelope announces, and whether the dedicated key is used; `None` if the tag is
@@ -252,8 +252,8 @@ impl<'a> GeneralHeader<'a> {
             other_information: reader.octet_string()?,
             received: &[],
         };
-        let length = octets.len() - reader.remaining();
-        Ok(Self { received: &octets[..length], ..header })
+        let length = octets.len().saturating_sub(reader.remaining());
+        Ok(Self { received: octets.get(..length).unwrap_or_default(), ..header })
     }
 
     /// Writes the five octet strings.

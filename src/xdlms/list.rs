@@ -63,14 +63,15 @@ impl<'a, T: Element<'a>> List<'a, T> {
         let count = reader.length()?;
         // Every element takes an octet at least.
         if count > reader.remaining() {
-            return Err(reader.error(DecodeErrorKind::truncated(count - reader.remaining())));
+            let missing = count.saturating_sub(reader.remaining());
+            return Err(reader.error(DecodeErrorKind::truncated(missing)));
         }
         let octets = reader.rest();
         for _ in 0..count {
             T::decode(reader)?;
         }
-        let length = octets.len() - reader.remaining();
-        Ok(Self { count, elements: Elements::Encoded(&octets[..length]) })
+        let length = octets.len().saturating_sub(reader.remaining());
+        Ok(Self { count, elements: Elements::Encoded(octets.get(..length).unwrap_or_default()) })
     }
 
     /// Reads a list of at least one element.

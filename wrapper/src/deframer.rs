@@ -204,7 +204,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
     fn pending(&self) -> usize {
         match self.state {
             State::Header { filled } => filled,
-            State::Apdu { filled, .. } => HEADER_LENGTH + filled,
+            State::Apdu { filled, .. } => filled.saturating_add(HEADER_LENGTH),
             State::Lost(_) => 0,
         }
     }

@@ -85,7 +85,7 @@ impl Date {
                 // The first such weekday on or after the day, which may lie in the next month.
                 return is_weekday
                     && (0..7)
-                        .filter_map(|back| civil(day_number - back))
+                        .filter_map(|back| civil(day_number.checked_sub(back)?))
                         .any(|(year, month, day)| day == wanted && in_month(year, month));
             }
             (DayOfMonth::Number(wanted), _) => day == wanted,

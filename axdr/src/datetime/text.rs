@@ -116,14 +116,14 @@ impl FromStr for Date {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = |expected| ParseDateTimeError { expected };
-        let (weekday, rest) = match text.split_once(' ') {
+        let (weekday, rest) = match text.split_once([' ']) {
             Some((word, rest)) => match WEEKDAYS.iter().position(|name| name.eq_ignore_ascii_case(word)) {
                 Some(index) => (index as u8 + 1, rest),
                 None => (hex(word).ok_or(error("day of week"))?, rest),
             },
             None => (0xFF, text),
         };
-        let (year, rest) = rest.split_once('-').ok_or(error("year"))?;
+        let (year, rest) = rest.split_once(['-']).ok_or(error("year"))?;
         let [high, low] = match year {
             "*" => u16::MAX,
             _ => digits(year).ok_or(error("year"))?,
@@ -135,7 +135,7 @@ impl FromStr for Date {
         let (month, day) = match special {
             Some(found) => found,
             None => {
-                let (month, day) = rest.split_once('-').ok_or(error("month"))?;
+                let (month, day) = rest.split_once(['-']).ok_or(error("month"))?;
                 (field(month).ok_or(error("month"))?, day)
             }
         };
@@ -153,9 +153,9 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = |expected| ParseDateTimeError { expected };
-        let (hour, rest) = text.split_once(':').ok_or(error("time"))?;
-        let (minute, rest) = rest.split_once(':').unwrap_or((rest, "00"));
-        let (second, hundredths) = rest.split_once('.').unwrap_or((rest, "*"));
+        let (hour, rest) = text.split_once([':']).ok_or(error("time"))?;
+        let (minute, rest) = rest.split_once([':']).unwrap_or((rest, "00"));
+        let (second, hundredths) = rest.split_once(['.']).unwrap_or((rest, "*"));
         Ok(Self([
             field(hour).ok_or(error("hour"))?,
             field(minute).ok_or(error("minute"))?,
@@ -171,7 +171,7 @@ impl FromStr for DateTime {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = |expected| ParseDateTimeError { expected };
         // The first colon stands in the time; what separates it from the date stands before.
-        let (before, _) = text.split_once(':').ok_or(error("time"))?;
+        let (before, _) = text.split_once([':']).ok_or(error("time"))?;
         let (date, _) = before.rsplit_once([' ', 'T']).ok_or(error("date"))?;
         let rest = text.strip_prefix(date).and_then(|rest| rest.strip_prefix([' ', 'T']));
         let mut words = rest.unwrap_or_default().split_ascii_whitespace();
@@ -187,7 +187,7 @@ impl FromStr for DateTime {
         for word in attached.into_iter().chain(words) {
             if let Some(flags) = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 status = flags
-                    .split(',')
+                    .split([','])
                     .try_fold(status, |status, flag| Some(status | clock_status(flag)?))
                     .ok_or(error("clock status"))?;
             } else {
@@ -222,7 +222,7 @@ fn offset(text: &str) -> Option<i16> {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('-')?),
     };
-    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes) = rest.split_once([':'])?;
     let minutes = digits::<i32>(hours)?.checked_mul(60)?.checked_add(digits::<u8>(minutes)?.into())?;
     i16::try_from(minutes.checked_mul(sign)?).ok().filter(|&minutes| minutes != i16::MIN)
 }

@@ -163,7 +163,7 @@ impl<const USERS: usize> AssociationLn<USERS> {
             encoder.array(list.count())?;
             encoder.element_done();
         }
-        let first = encoder.next() as usize - 1;
+        let first = (encoder.next() as usize).saturating_sub(1);
         for index in first..context.device.object_count() {
             if let Some(name) = list.name(index) {
                 list.write_element(index, name, encoder)?;
@@ -234,7 +234,8 @@ impl<'a> Filter<'a> {
 
 impl ObjectList<'_> {
     fn count(&self) -> usize {
-        (0..self.device.object_count()).filter(|&index| self.name(index).is_some()).count()
+        (0..self.device.object_count())
+            .fold(0, |count, index| usize::from(self.name(index).is_some()).wrapping_add(count))
     }
 
     /// The name under which the object at `index` is listed, if it is.

@@ -102,11 +102,12 @@ impl SoftwareClock {
 
 impl ClockSource for SoftwareClock {
     fn unix_milliseconds(&self) -> Option<i64> {
-        Some(self.origin? + calendar::milliseconds(self.now))
+        self.origin?.checked_add(calendar::milliseconds(self.now))
     }
 
     fn set(&mut self, unix_milliseconds: i64) -> Result<(), DataAccessResult> {
-        self.origin = Some(unix_milliseconds - calendar::milliseconds(self.now));
+        let origin = unix_milliseconds.checked_sub(calendar::milliseconds(self.now));
+        self.origin = Some(origin.ok_or(DataAccessResult::OtherReason)?);
         Ok(())
     }
 
@@ -138,7 +139,7 @@ impl<S: ClockSource> Clock<S> {
     pub fn with_european_summer_time(mut self) -> Self {
         let hour = (1 - self.time_zone.div_euclid(60)).rem_euclid(24) as u8;
         let [standard_high, standard_low] = self.time_zone.to_be_bytes();
-        let [summer_high, summer_low] = (self.time_zone - 60).to_be_bytes();
+        let [summer_high, summer_low] = self.time_zone.saturating_sub(60).to_be_bytes();
         self.daylight_savings_begin =
             DateTime([0xFF, 0xFF, 3, 0xFE, 7, hour, 0, 0, 0, standard_high, standard_low, 0x00]);
         self.daylight_savings_end =
@@ -161,7 +162,7 @@ impl<S: ClockSource> Clock<S> {
     /// local time as the clock would show it then; of an hour that comes twice, the first.
     pub fn instant(&self, date_time: &DateTime) -> Option<i64> {
         let local = calendar::local_milliseconds(date_time)?;
-        let at = |deviation: i16| local + i64::from(deviation) * 60_000;
+        let at = |deviation: i16| local.saturating_add(i64::from(deviation) * 60_000);
         Some(match date_time.deviation() {
             Some(deviation) => at(deviation),
             None if self.is_daylight_saving(at(self.daylight_deviation())) => at(self.daylight_deviation()),
@@ -177,13 +178,13 @@ impl<S: ClockSource> Clock<S> {
         if !self.daylight_savings_enabled {
             return false;
         }
-        let local = unix_milliseconds - i64::from(self.time_zone) * 60_000;
+        let local = unix_milliseconds.saturating_sub(i64::from(self.time_zone) * 60_000);
         let Some(year) = calendar::year(calendar::div_rem(local, calendar::DAY * 1000).0) else {
             return false;
         };
         let change = |pattern: &DateTime, deviation: i16| {
             let deviation = pattern.deviation().unwrap_or(deviation);
-            Some(calendar::occurrence_in_year(pattern, year)? + i64::from(deviation) * 60_000)
+            calendar::occurrence_in_year(pattern, year)?.checked_add(i64::from(deviation) * 60_000)
         };
         let begin = change(&self.daylight_savings_begin, self.time_zone);
         let end = change(&self.daylight_savings_end, self.daylight_deviation());
@@ -208,8 +209,9 @@ impl<S: ClockSource> Clock<S> {
         let now = self.source.unix_milliseconds().ok_or(ActionResult::TemporaryFailure)?;
         let deviation = i64::from(self.reading(now).deviation) * 60_000;
         let period = i64::from(period.max(1)) * 1000;
-        let middle = now - deviation + period / 2;
-        let rounded = middle - calendar::div_rem(middle, period).1 + deviation;
+        let middle = now.saturating_sub(deviation).saturating_add(period / 2);
+        let begun = calendar::div_rem(middle, period).1;
+        let rounded = middle.saturating_sub(begun).saturating_add(deviation);
         self.set_time(rounded, effects).map_err(|_| ActionResult::HardwareFault)
     }
 
@@ -237,7 +239,8 @@ impl<S: ClockSource> Clock<S> {
             return Err(ActionResult::OtherReason);
         }
         let now = self.source.unix_milliseconds().ok_or(ActionResult::TemporaryFailure)?;
-        self.set_time(now + i64::from(seconds) * 1000, effects).map_err(|_| ActionResult::HardwareFault)
+        self.set_time(now.saturating_add(i64::from(seconds) * 1000), effects)
+            .map_err(|_| ActionResult::HardwareFault)
     }
 }
 

@@ -131,7 +131,7 @@ impl CommunicationPortProtection {
 
     /// What must survive a restart; to be stored after each failure, and now and then while the port is locked.
     pub fn state(&self, now: Duration) -> PortProtectionState {
-        let left = self.locked_until.saturating_sub(now).as_millis().div_ceil(1000);
+        let left = self.locked_until.as_millis().saturating_sub(now.as_millis()).div_ceil(1000);
         PortProtectionState {
             failed_attempts: self.failed_attempts,
             cumulative_failed_attempts: self.cumulative_failed_attempts,

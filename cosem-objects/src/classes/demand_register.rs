@@ -157,14 +157,15 @@ impl<V: Value + Default + TryFrom<i64>, S: Value, const PERIODS: usize> DemandRe
     /// When the first of the periods that count began, if the present period begins now.
     fn start_time(&self) -> DateTime {
         let Some(wall) = self.wall else { return DateTime::NOT_SPECIFIED };
-        let earlier = i64::from(self.period) * 1000 * self.closed.len() as i64;
-        calendar::date_time(wall.local_milliseconds() - earlier, wall.deviation, wall.status)
+        let earlier = (i64::from(self.period) * 1000).saturating_mul(self.closed.len() as i64);
+        calendar::date_time(wall.local_milliseconds().saturating_sub(earlier), wall.deviation, wall.status)
     }
 
     fn average(&self) -> V {
         let sum = self.closed.iter().fold(self.running, |sum, part| sum.saturating_add(*part));
         let duration = i128::from(self.period) * 1000 * i128::from(self.number_of_periods);
-        let average = i64::try_from(sum / duration).unwrap_or(i64::MAX);
+        let average =
+            sum.checked_div(duration).and_then(|average| i64::try_from(average).ok()).unwrap_or(i64::MAX);
         V::try_from(average).unwrap_or_default()
     }
 

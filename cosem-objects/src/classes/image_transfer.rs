@@ -201,13 +201,16 @@ impl<S: ImageStorage, const BITMAP: usize> ImageTransfer<S, BITMAP> {
         if block >= self.blocks() {
             return Err(ActionResult::TypeUnmatched);
         }
-        let offset = block * self.image_block_size;
-        let expected = (self.state.size - offset).min(self.image_block_size);
+        let offset = block.checked_mul(self.image_block_size).ok_or(ActionResult::TypeUnmatched)?;
+        let left = self.state.size.checked_sub(offset).ok_or(ActionResult::TypeUnmatched)?;
+        let expected = left.min(self.image_block_size);
         if octets.len() != expected as usize {
             return Err(ActionResult::TypeUnmatched);
         }
+        let transferred = self.state.transferred.get_mut(block as usize / 8);
+        let transferred = transferred.ok_or(ActionResult::TypeUnmatched)?;
         self.storage.write(offset, octets)?;
-        self.state.transferred[block as usize / 8] |= 0x80 >> (block % 8);
+        *transferred |= 0x80 >> (block % 8);
         self.state.status = ImageTransferStatus::Initiated;
         Ok(())
     }
@@ -275,7 +278,8 @@ impl<S: ImageStorage, const BITMAP: usize> ImageTransfer<S, BITMAP> {
                 | ImageTransferStatus::ActivationFailed
                 | ImageTransferStatus::ActivationSuccessful
         );
-        (0..).map_while(move |index| if verified { self.storage.image_to_activate(index) } else { None })
+        (0..usize::MAX)
+            .map_while(move |index| if verified { self.storage.image_to_activate(index) } else { None })
     }
 }
 

@@ -88,7 +88,7 @@ impl<const ENTRIES: usize> SingleActionSchedule<ENTRIES> {
         };
         if now <= done_until {
             // An hour less is the end of summer time or a small correction; more is a clock that was set.
-            if done_until - now > LARGEST_STEP_BACK {
+            if done_until.saturating_sub(now) > LARGEST_STEP_BACK {
                 self.done_until = Some(now);
             }
             return;
@@ -114,8 +114,8 @@ impl ExecutionTime {
         let Some(time) = calendar::time_of_day(&self.time) else { return false };
         let day = |local: i64| local.div_euclid(calendar::DAY * 1000);
         (day(from).max(day(to) - LONGEST_GAP)..=day(to)).any(|days| {
-            let due = (days * calendar::DAY + time) * 1000;
-            from < due && due <= to && calendar::date_matches(&self.date, days)
+            let due = calendar::start_of(days).and_then(|start| start.checked_add(time * 1000));
+            due.is_some_and(|due| from < due && due <= to) && calendar::date_matches(&self.date, days)
         })
     }
 }

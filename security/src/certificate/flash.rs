@@ -321,11 +321,8 @@ impl<F: NorFlash, const N: usize, const SIZE: usize> Log<F, N, SIZE> {
         // In units, since header and certificate follow each other without padding.
         while done < RECORD_HEADER + length {
             let mut chunk = [0; CHUNK];
-            self.read(
-                record.saturating_add(length_of(done)),
-                &mut chunk,
-                CHUNK.min(padded::<F, N, SIZE>(RECORD_HEADER + length) - done),
-            )?;
+            let left = padded::<F, N, SIZE>(RECORD_HEADER + length).saturating_sub(done);
+            self.read(record.saturating_add(length_of(done)), &mut chunk, CHUNK.min(left))?;
             for (index, octet) in chunk.iter().enumerate() {
                 let at = (done + index).checked_sub(RECORD_HEADER).filter(|at| *at < length);
                 if let Some(place) = at.and_then(|at| octets.get_mut(at)) {
@@ -411,13 +408,13 @@ impl<F: NorFlash, const N: usize, const SIZE: usize> Log<F, N, SIZE> {
     fn write(&mut self, at: u32, pieces: &[&[u8]]) -> Result<(), StorageError> {
         let mut at = at;
         let mut chunk = [0xFF; CHUNK];
-        let mut filled = 0;
+        let mut filled = 0usize;
         let mut octets = pieces.iter().copied().flatten().peekable();
         while let Some(octet) = octets.next() {
             if let Some(place) = chunk.get_mut(filled) {
                 *place = *octet;
             }
-            filled += 1;
+            filled = filled.saturating_add(1);
             if filled == CHUNK || octets.peek().is_none() {
                 let length = padded::<F, N, SIZE>(filled);
                 let written = chunk.get(..length).ok_or(StorageError)?;
@@ -484,7 +481,7 @@ impl Record {
 
 /// Up to the next unit of the flash.
 const fn padded<F: NorFlash, const N: usize, const SIZE: usize>(length: usize) -> usize {
-    length.next_multiple_of(Log::<F, N, SIZE>::UNIT)
+    length.div_ceil(Log::<F, N, SIZE>::UNIT).saturating_mul(Log::<F, N, SIZE>::UNIT)
 }
 
 const fn record_length<F: NorFlash, const N: usize, const SIZE: usize>(length: u16) -> u32 {

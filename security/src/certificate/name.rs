@@ -86,15 +86,19 @@ impl<'a> Name<'a> {
     /// Whether `text` is this name as people write it: `CN=Root, O=Utility`, in either order, with `,`, `;` or `+`
     /// between the attributes. Values are compared to the letter.
     pub fn matches_text(&self, text: &str) -> bool {
-        let count = self.attributes().count();
-        count == parts(text).count()
-            && count > 0
-            && [false, true].iter().any(|is_reversed| {
-                parts(text).enumerate().all(|(index, part)| {
-                    let index = if *is_reversed { count - 1 - index } else { index };
-                    self.attributes().nth(index).is_some_and(|attribute| attribute.is_written(part))
-                })
-            })
+        let mut attributes = self.attributes();
+        let is_in_order = parts(text)
+            .all(|part| attributes.next().is_some_and(|attribute| attribute.is_written(part)))
+            && attributes.next().is_none();
+        let mut left = self.attributes().fold(0usize, |count, _| count.saturating_add(1));
+        let mut is_reversed = || {
+            parts(text).all(|part| {
+                let Some(index) = left.checked_sub(1) else { return false };
+                left = index;
+                self.attributes().nth(index).is_some_and(|attribute| attribute.is_written(part))
+            }) && left == 0
+        };
+        is_in_order || is_reversed()
     }
 
     fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
@@ -136,7 +140,7 @@ impl<'a> Attribute<'a> {
 
     /// Whether `part` is this attribute as `type=value`.
     fn is_written(&self, part: &str) -> bool {
-        let Some((kind, value)) = part.split_once('=') else { return false };
+        let Some((kind, value)) = part.split_once(['=']) else { return false };
         let (kind, value) = (kind.trim(), value.trim());
         let is_kind = self.short_name().is_some_and(|name| name.eq_ignore_ascii_case(kind))
             || ObjectIdentifier::new(kind).is_ok_and(|kind| kind == self.kind);
@@ -180,8 +184,9 @@ pub(super) fn title_of_digits(digits: &str) -> Option<SystemTitle> {
 /// `O=Utility, CN=Root`, in the order of the encoding.
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, attribute) in self.attributes().enumerate() {
-            if index > 0 {
+        let mut is_first = true;
+        for attribute in self.attributes() {
+            if !core::mem::replace(&mut is_first, false) {
                 f.write_str(", ")?;
             }
             match attribute.short_name() {

@@ -259,9 +259,9 @@ impl dyn CertificateStore + '_ {
     }
 
     fn count(&self, is_meant: impl Fn(&StoredCertificate<'_>) -> bool) -> usize {
-        let mut count = 0;
+        let mut count = 0usize;
         self.visit(&mut |stored| {
-            count += usize::from(is_meant(stored));
+            count = count.saturating_add(usize::from(is_meant(stored)));
             ControlFlow::Continue(())
         });
         count

@@ -230,6 +230,6 @@ impl Path<'_> {
         if issuer.is_self_issued() {
             return Err(CertificateFault::UnknownIssuer.at(0).into());
         }
-        self.verify(issuer, authorities_below + 1, depth + 1)
+        self.verify(issuer, authorities_below.saturating_add(1), depth.saturating_add(1))
     }
 }

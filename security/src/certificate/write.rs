@@ -40,7 +40,7 @@ impl<'b> Writer<'b> {
         match room.and_then(|at| self.buffer.get_mut(at..self.start)) {
             Some(room) => {
                 room.copy_from_slice(octets);
-                self.start -= octets.len();
+                self.start = self.start.saturating_sub(octets.len());
             }
             None => self.missing = self.missing.saturating_add(octets.len()),
         }
@@ -50,7 +50,7 @@ impl<'b> Writer<'b> {
     pub(super) fn wrap(&mut self, tag: u8, contents: impl FnOnce(&mut Self)) {
         let before = self.written();
         contents(self);
-        let length = self.written() - before;
+        let length = self.written().saturating_sub(before);
         let [.., high, low] = length.to_be_bytes();
         match (high, low) {
             (0, 0..=0x7F) => self.raw(&[tag, low]),
@@ -136,7 +136,7 @@ impl<'b> Writer<'b> {
 
     /// How many octets were written, or would have been.
     fn written(&self) -> usize {
-        (self.buffer.len() - self.start).saturating_add(self.missing)
+        self.buffer.len().saturating_sub(self.start).saturating_add(self.missing)
     }
 
     /// Where in the buffer the octets are.
@@ -185,7 +185,7 @@ pub(super) fn signed(
     let tail_place = writer.finish()?;
     let tail = tail.get(tail_place).unwrap_or_default();
 
-    let length = inner.len() + tail.len();
+    let length = inner.len().saturating_add(tail.len());
     let mut head = [0; 4];
     let mut writer = Writer::new(&mut head);
     match u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes() {
@@ -196,16 +196,19 @@ pub(super) fn signed(
     let head_place = writer.finish()?;
     let head = head.get(head_place).unwrap_or_default();
 
-    let needed = head.len() + length;
-    let inner_end = head.len() + inner.len();
+    let needed = head.len().saturating_add(length);
+    let inner_end = head.len().saturating_add(inner.len());
     if needed > available || length > usize::from(u16::MAX) {
         return Err(SecurityError::BufferTooSmall { needed, available });
     }
-    buffer.copy_within(place, head.len());
+    let too_small = SecurityError::BufferTooSmall { needed, available };
+    // Contents are at the end of the buffer: not before the place that they go to.
+    let inner = buffer.get_mut(head.len()..).ok_or(too_small)?;
+    let moved = place.start.checked_sub(head.len()).and_then(|from| inner.get(from..).map(|_| from));
+    inner.copy_within(moved.ok_or(too_small)?.., 0);
     for (octets, at) in [(head, 0), (tail, inner_end)] {
-        if let Some(room) = buffer.get_mut(at..at + octets.len()) {
-            room.copy_from_slice(octets);
-        }
+        let room = buffer.get_mut(at..).and_then(|room| room.get_mut(..octets.len()));
+        room.ok_or(too_small)?.copy_from_slice(octets);
     }
-    Ok(buffer.get(..needed).unwrap_or_default())
+    buffer.get(..needed).ok_or(too_small)
 }

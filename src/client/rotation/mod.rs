@@ -181,7 +181,7 @@ struct Tries(u8);
 impl Tries {
     /// One more that came to nothing.
     const fn failed(&mut self) -> Result<(), RotationError> {
-        self.0 += 1;
+        self.0 = self.0.saturating_add(1);
         if self.0 < TRIES { Ok(()) } else { Err(RotationError::Lost) }
     }
 

@@ -18,6 +18,7 @@ use dlms_axdr::{Cursor, Data, Encode, Encoder, FromData, Reader};
 use dlms_security::{CryptoProvider, Protection};
 
 use super::{Call, DATA_PROTECTION};
+use crate::octets::shift;
 use crate::protection::SealedKeyInfo;
 use crate::server::action::Invocation;
 use crate::server::get::Read;
@@ -139,20 +140,21 @@ impl Invocation<'_> {
         let (range, key_info) = self.checked(sealed)?;
         let length = range.len();
         // The protected octets go to the end while the lists before them are still needed.
-        let protected = lists.length + range.start..lists.length + range.end;
+        let start = lists.length.saturating_add(range.start);
+        let protected = start..start.saturating_add(length);
         let end = room.len().checked_sub(length).ok_or(ActionResult::OtherReason)?;
-        room.copy_within(protected, end);
-        let (kept, free) = room.split_at_mut(lists.length);
-        let free = free.get_mut(..end - lists.length).unwrap_or(&mut []);
+        shift(room, protected, end).map_err(super::too_long)?;
+        let (kept, free) = room.split_at_mut_checked(lists.length).ok_or(ActionResult::OtherReason)?;
+        let free = free.get_mut(..end.saturating_sub(lists.length)).unwrap_or(&mut []);
         renew_key_info(host, index, lists.split(kept)?.1, &key_info, free)?;
-        let (front, protected) = room.split_at_mut(end);
+        let (front, protected) = room.split_at_mut_checked(end).ok_or(ActionResult::OtherReason)?;
         let mut encoder = Encoder::new(front);
         // What has no room before the protected octets would run into them.
         let header = encoder.octets(&[0x09]).and_then(|()| encoder.length(length));
         header.map_err(super::too_long)?;
         let header = encoder.len();
-        let whole = header + protected.len();
-        room.copy_within(end.., header);
+        let whole = header.saturating_add(protected.len());
+        shift(room, end..room.len(), header).map_err(super::too_long)?;
         Ok(whole)
     }
 

@@ -19,6 +19,7 @@ use dlms_axdr::{Array, Cursor, Data, Encode, Encoder, FromData, Sequence};
 use dlms_security::{CryptoProvider, Protection};
 
 use super::{Call, DATA_PROTECTION};
+use crate::octets::shift;
 use crate::protection::DataLayer;
 use crate::server::action::Invocation;
 use crate::server::get::{Read, read};
@@ -48,7 +49,8 @@ impl Invocation<'_> {
         let mut end = encoder.len();
         for object in objects {
             let room = room.get_mut(end..).unwrap_or(&mut []);
-            end += self.read_one(host, &other_object(object)?, room).map_err(result)?;
+            let length = self.read_one(host, &other_object(object)?, room).map_err(result)?;
+            end = end.saturating_add(length);
         }
         Ok(end)
     }
@@ -83,7 +85,7 @@ impl Invocation<'_> {
                 let whole = room.get(..length).unwrap_or(&[]);
                 let range = element_range(whole, element.into()).ok_or(DataAccessResult::OtherReason)?;
                 let length = range.len();
-                room.copy_within(range, 0);
+                shift(room, range, 0).map_err(|_| DataAccessResult::OtherReason)?;
                 Ok(length)
             }
         }

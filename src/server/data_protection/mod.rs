@@ -23,6 +23,7 @@ use super::action::Invocation;
 use super::event::Event;
 use super::session::Host;
 use crate::ProtectionError;
+use crate::octets::shift;
 use crate::protection::{Accepted, DataLayer, Demand, SealedKeyInfo, data_layers};
 use crate::xdlms::MethodDescriptor;
 
@@ -158,7 +159,7 @@ impl Invocation<'_> {
         if length == 0 {
             return Ok(0);
         }
-        value.copy_within(octets.len()..octets.len() + length, 0);
+        shift(value, octets.len()..octets.len().saturating_add(length), 0).map_err(too_long)?;
         let protected = call.protect(host, &layers, value, 0..length);
         // It was invoked: that is not denied any more.
         self.checked(protected).map_err(|_| ActionResult::OtherReason)

@@ -183,19 +183,19 @@ pub(super) fn write_certificates(
     encoder: &mut Encoder<'_>,
 ) -> Result<(), GetError> {
     if encoder.next() == 0 {
-        let mut count = 0;
+        let mut count = 0usize;
         store.visit(&mut |_| {
-            count += 1;
+            count = count.saturating_add(1);
             ControlFlow::Continue(())
         });
         encoder.array(count)?;
         encoder.element_done();
     }
     let first = encoder.next().saturating_sub(1);
-    let (mut index, mut result) = (0, Ok(()));
+    let (mut index, mut result) = (0u32, Ok(()));
     store.visit(&mut |stored| {
         let is_due = index >= first;
-        index += 1;
+        index = index.saturating_add(1);
         if is_due {
             result = encoder.data(&info(stored));
             if result.is_err() {

@@ -10,6 +10,7 @@
 //! costs one write, whatever the number of rows, and removing the oldest one costs none.
 
 use core::cell::RefCell;
+use core::ops::Range;
 
 use embedded_storage::nor_flash::NorFlash;
 
@@ -86,16 +87,20 @@ impl<F: NorFlash, const SLOT: usize> FlashRows<F, SLOT> {
     }
 
     const fn slots(&self) -> u32 {
-        self.sectors * Self::PER_SECTOR
+        self.sectors.wrapping_mul(Self::PER_SECTOR)
     }
 
     /// How many slots may be used: all but those of the sector that is erased next.
     const fn room(&self) -> u32 {
-        self.slots() - Self::PER_SECTOR
+        self.slots().saturating_sub(Self::PER_SECTOR)
     }
 
     const fn after(&self, slot: u32, steps: u32) -> u32 {
-        ((slot as u64 + steps as u64) % self.slots() as u64) as u32
+        match (slot as u64 + steps as u64).checked_rem(self.slots() as u64) {
+            Some(after) => after as u32,
+            // There are at least two sectors.
+            None => 0,
+        }
     }
 
     const fn next_number(&self) -> Option<u32> {
@@ -107,19 +112,22 @@ impl<F: NorFlash, const SLOT: usize> FlashRows<F, SLOT> {
         match self.len {
             0 => 0,
             _ => match self.end.checked_sub(self.first) {
-                None | Some(0) => self.end + self.slots() - self.first,
+                None | Some(0) => self.end.wrapping_add(self.slots()).wrapping_sub(self.first),
                 Some(span) => span,
             },
         }
     }
 
     const fn offset(&self, slot: u32) -> u32 {
-        self.start + slot / Self::PER_SECTOR * F::ERASE_SIZE as u32 + slot % Self::PER_SECTOR * SLOT as u32
+        let sector = (slot / Self::PER_SECTOR).wrapping_mul(F::ERASE_SIZE as u32);
+        let within = (slot % Self::PER_SECTOR).wrapping_mul(SLOT as u32);
+        self.start.wrapping_add(sector).wrapping_add(within)
     }
 
     fn octets(&self, slot: u32) -> Result<[u8; SLOT], StorageError> {
         let mut octets = [0; SLOT];
-        let read = self.flash.borrow_mut().read(self.offset(slot), &mut octets);
+        let mut flash = self.flash.try_borrow_mut().map_err(|_| StorageError::Medium)?;
+        let read = flash.read(self.offset(slot), &mut octets);
         read.map(|()| octets).map_err(|_| StorageError::Medium)
     }
 
@@ -130,10 +138,14 @@ impl<F: NorFlash, const SLOT: usize> FlashRows<F, SLOT> {
         Ok(is_whole.then(|| Slot { number: u32_at(&octets, NUMBER), octets }))
     }
 
+    fn slots_of(sector: u32) -> Range<u32> {
+        let first = sector.wrapping_mul(Self::PER_SECTOR);
+        first..first.wrapping_add(Self::PER_SECTOR)
+    }
+
     /// The first whole slot of a sector.
     fn first_of(&self, sector: u32) -> Result<Option<(u32, Slot<SLOT>)>, StorageError> {
-        let first = sector * Self::PER_SECTOR;
-        for slot in first..first + Self::PER_SECTOR {
+        for slot in Self::slots_of(sector) {
             if let Some(found) = self.slot(slot)? {
                 return Ok(Some((slot, found)));
             }
@@ -153,7 +165,7 @@ impl<F: NorFlash, const SLOT: usize> FlashRows<F, SLOT> {
         }
         let Some((sector, _)) = newest else { return Ok(()) };
         let mut last = 0;
-        for slot in (sector * Self::PER_SECTOR..).take(Self::PER_SECTOR as usize) {
+        for slot in Self::slots_of(sector) {
             match self.slot(slot)? {
                 Some(found) => (last, self.oldest) = (found.number, u32_at(&found.octets, OLDEST)),
                 None if self.octets(slot)? == [0xFF; SLOT] => continue,
@@ -164,7 +176,8 @@ impl<F: NorFlash, const SLOT: usize> FlashRows<F, SLOT> {
         // The sector after a full one may have been half erased.
         let skipped = if self.end.is_multiple_of(Self::PER_SECTOR) { 2 } else { 1 };
         for step in skipped..=self.sectors {
-            let Some((slot, found)) = self.first_of((sector + step) % self.sectors)? else { continue };
+            let next = sector.wrapping_add(step).checked_rem(self.sectors).ok_or(StorageError::Medium)?;
+            let Some((slot, found)) = self.first_of(next)? else { continue };
             if found.number > last {
                 continue;
             }
@@ -212,7 +225,7 @@ impl<F: NorFlash, const SLOT: usize> FlashRows<F, SLOT> {
     fn append(&mut self, number: u32, length: u16, row: &[u8]) -> Result<u32, StorageError> {
         if self.end.is_multiple_of(Self::PER_SECTOR) {
             let from = self.offset(self.end);
-            let erased = self.flash.get_mut().erase(from, from + F::ERASE_SIZE as u32);
+            let erased = self.flash.get_mut().erase(from, from.wrapping_add(F::ERASE_SIZE as u32));
             erased.map_err(|_| StorageError::Medium)?;
         }
         let mut octets = [0xFF; SLOT];
@@ -267,7 +280,7 @@ impl<F: NorFlash, const SLOT: usize> RowStorage for FlashRows<F, SLOT> {
         if self.len == 0 {
             self.first = slot;
         }
-        self.len += 1;
+        self.len = self.len.wrapping_add(1);
         Ok(())
     }
 

@@ -97,7 +97,7 @@ impl<'a> Key<'a> {
     /// The order of two keys, if they are of one kind. Times are compared as instants if both have a deviation, else
     /// as they are shown.
     pub(super) fn compare(&self, other: &Self) -> Option<Ordering> {
-        let utc = |local: i64, deviation: i16| local + i64::from(deviation) * 60_000;
+        let utc = |local: i64, deviation: i16| local.saturating_add(i64::from(deviation) * 60_000);
         Some(match (*self, *other) {
             (
                 Self::Integer { negative: false, magnitude: a },

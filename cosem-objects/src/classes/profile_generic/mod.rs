@@ -214,7 +214,7 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
         let column = column.ok_or(ActionResult::OtherReason)?;
         let (mut low, mut high) = (0, self.storage.len());
         while low < high {
-            let middle = low + (high - low) / 2;
+            let middle = low.midpoint(high);
             match self.storage.with_row(middle, |other| self.precedes(row, other, column)) {
                 Some(true) => high = middle,
                 _ => low = middle + 1,
@@ -225,7 +225,7 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
             return Ok(());
         }
         while self.storage.len() >= most {
-            self.storage.remove(self.storage.len() - 1);
+            self.storage.remove(self.storage.len().saturating_sub(1));
         }
         self.generation = self.generation.wrapping_add(1);
         Ok(self.storage.insert(low, row)?)

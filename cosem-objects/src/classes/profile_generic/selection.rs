@@ -76,8 +76,8 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
                 return Ok(());
             }
             encoder.set_next(match self.sort_method {
-                SortMethod::Lifo => encoder.next() - 1,
-                _ => encoder.next() + 1,
+                SortMethod::Lifo => encoder.next().wrapping_sub(1),
+                _ => encoder.next().wrapping_add(1),
             });
         }
     }
@@ -94,9 +94,9 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
     /// The address of the row at a storage position.
     fn mark(&self, position: u32) -> u32 {
         if self.sort_method.is_sorted() {
-            u32::from(self.generation) << 16 | (position + 1)
+            u32::from(self.generation) << 16 | position.wrapping_add(1)
         } else {
-            self.first_number + position
+            self.first_number.wrapping_add(position)
         }
     }
 
@@ -154,7 +154,8 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
         for selected in range.selected_values {
             let selected = CaptureObjectDefinition::from_data(selected)?;
             let column = self.column(&selected).ok_or(DataAccessResult::OtherReason)?;
-            columns.get_or_insert([false; COLUMNS])[column] = true;
+            let column = columns.get_or_insert([false; COLUMNS]).get_mut(column);
+            *column.ok_or(DataAccessResult::OtherReason)? = true;
         }
         Ok(Selection { rows: RowSelection::Range { column, from, to }, columns })
     }
@@ -175,7 +176,7 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
             return Err(DataAccessResult::OtherReason);
         }
         let mut columns = [false; COLUMNS];
-        columns[from..to].fill(true);
+        columns.get_mut(from..to).ok_or(DataAccessResult::OtherReason)?.fill(true);
         Ok(Selection { rows, columns: Some(columns) })
     }
 
@@ -214,7 +215,7 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
                 let end = self.first_where(|key| matches!(key.compare(to), Some(Ordering::Greater)), *column);
                 match end.checked_sub(first) {
                     None | Some(0) => NONE,
-                    Some(count) => in_order(first, end - 1, count),
+                    Some(count) => in_order(first, end.wrapping_sub(1), count),
                 }
             }
             rows => {
@@ -225,7 +226,7 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
                             found.first = position;
                         }
                         found.last = position;
-                        found.count += 1;
+                        found.count = found.count.wrapping_add(1);
                     }
                 }
                 match found.count {
@@ -250,12 +251,12 @@ impl<S: RowStorage, const COLUMNS: usize> ProfileGeneric<S, COLUMNS> {
     fn first_where(&self, condition: impl Fn(&Key<'_>) -> bool, column: usize) -> u32 {
         let (mut low, mut high) = (0, self.storage.len());
         while low < high {
-            let middle = low + (high - low) / 2;
+            let middle = low.midpoint(high);
             let fulfils =
                 self.storage.with_row(middle, |row| key(row, column).is_some_and(|key| condition(&key)));
             match fulfils {
                 Some(true) => high = middle,
-                _ => low = middle + 1,
+                _ => low = middle.saturating_add(1),
             }
         }
         low
@@ -293,7 +294,7 @@ fn write_columns(
     columns: &[bool],
     encoder: &mut Encoder<'_>,
 ) -> Result<(), dlms_axdr::BufferFull> {
-    encoder.structure(columns.iter().filter(|it| **it).count())?;
+    encoder.structure(columns.iter().fold(0, |count, it| usize::from(*it).wrapping_add(count)))?;
     let mut reader = Reader::new(row);
     let (Ok(_), Ok(count)) = (reader.u8(), reader.length()) else { return Ok(()) };
     for selected in columns.iter().take(count) {
@@ -302,7 +303,7 @@ fn write_columns(
             break;
         }
         if *selected {
-            encoder.octets(&row[start..reader.offset()])?;
+            encoder.octets(row.get(start..reader.offset()).unwrap_or_default())?;
         }
     }
     Ok(())

@@ -79,7 +79,22 @@ impl<const ROW: usize, const ROWS: usize> RowRing<ROW, ROWS> {
     }
 
     const fn at(&self, position: usize) -> usize {
-        (self.first + position) % ROWS
+        match self.first.wrapping_add(position).checked_rem(ROWS) {
+            Some(at) => at,
+            None => 0,
+        }
+    }
+
+    /// The place of the row at a position; no place at all if there is none.
+    fn place(&self, position: usize) -> u16 {
+        self.places.get(self.at(position)).copied().unwrap_or(u16::MAX)
+    }
+
+    fn set_place(&mut self, position: usize, place: u16) {
+        let at = self.at(position);
+        if let Some(it) = self.places.get_mut(at) {
+            *it = place;
+        }
     }
 }
 
@@ -103,8 +118,9 @@ impl<const ROW: usize, const ROWS: usize> RowStorage for RowRing<ROW, ROWS> {
         if position >= self.len {
             return None;
         }
-        let place = usize::from(self.places[self.at(position)]);
-        Some(read(&self.octets[place][..usize::from(self.lengths[place])]))
+        let place = usize::from(self.place(position));
+        let length = usize::from(*self.lengths.get(place)?);
+        self.octets.get(place)?.get(..length).map(read)
     }
 
     fn insert(&mut self, position: u32, row: &[u8]) -> Result<(), StorageError> {
@@ -115,15 +131,16 @@ impl<const ROW: usize, const ROWS: usize> RowStorage for RowRing<ROW, ROWS> {
             return Err(StorageError::RowTooLong);
         }
         let position = (position as usize).min(self.len);
-        let place = self.places[self.at(self.len)];
+        let place = self.place(self.len);
+        let free = self.octets.get_mut(usize::from(place)).zip(self.lengths.get_mut(usize::from(place)));
+        let (octets, length) = free.ok_or(StorageError::Medium)?;
+        octets.get_mut(..row.len()).ok_or(StorageError::RowTooLong)?.copy_from_slice(row);
+        *length = row.len() as u16;
         for later in (position..self.len).rev() {
-            self.places[self.at(later + 1)] = self.places[self.at(later)];
+            self.set_place(later.wrapping_add(1), self.place(later));
         }
-        self.places[self.at(position)] = place;
-        let place = usize::from(place);
-        self.octets[place][..row.len()].copy_from_slice(row);
-        self.lengths[place] = row.len() as u16;
-        self.len += 1;
+        self.set_place(position, place);
+        self.len = self.len.wrapping_add(1);
         Ok(())
     }
 
@@ -135,13 +152,13 @@ impl<const ROW: usize, const ROWS: usize> RowStorage for RowRing<ROW, ROWS> {
         if position == 0 {
             self.first = self.at(1);
         } else {
-            let place = self.places[self.at(position)];
-            for later in position + 1..self.len {
-                self.places[self.at(later - 1)] = self.places[self.at(later)];
+            let place = self.place(position);
+            for earlier in position..self.len.saturating_sub(1) {
+                self.set_place(earlier, self.place(earlier.wrapping_add(1)));
             }
-            self.places[self.at(self.len - 1)] = place;
+            self.set_place(self.len.saturating_sub(1), place);
         }
-        self.len -= 1;
+        self.len = self.len.saturating_sub(1);
     }
 
     fn clear(&mut self) {
