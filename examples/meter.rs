@@ -13,10 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant, SystemTime};
 
 use dlms::obis::LogicalName;
-use dlms::objects::classes::{
-    ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName, Clock,
-    Register, SoftwareClock, XdlmsContextInfo,
-};
+use dlms::objects::classes::{AssociationLn, Clock, Register, SoftwareClock};
 use dlms::objects::{AccessRights, AssociationId, LogicalDevice, ScalerUnit, Unit, behaviour};
 use dlms::security::{AuthenticationMechanism, NoRandom, NoStore, RustCrypto, Secret, SystemTitle};
 use dlms::server::{AssociationConfig, Host, WrapperServer};
@@ -63,22 +60,7 @@ impl Meter {
     fn new(associations: &[AssociationConfig; 2]) -> Self {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let clock = SoftwareClock::starting_at(unix.as_millis() as i64, Duration::ZERO);
-        let association = |id: AssociationId| {
-            let config = &associations[usize::from(id.0)];
-            AssociationLn::new(
-                LogicalName::new(0, 0, 40, 0, id.0 + 1, 255),
-                1,
-                id,
-                AssociatedPartnersId { client_sap: config.client_sap as i8, server_sap: 1 },
-                ApplicationContextName(1),
-                AuthenticationMechanismName(config.mechanism.id()),
-                XdlmsContextInfo {
-                    conformance: config.conformance.octets(),
-                    max_receive_pdu_size: config.max_receive_pdu_size,
-                    max_send_pdu_size: config.max_receive_pdu_size,
-                },
-            )
-        };
+        let association = |id: AssociationId| associations[usize::from(id.0)].object(id, 1);
         Self {
             clock: Clock::new(LogicalName::new(0, 0, 1, 0, 0, 255), clock, 60).with_european_summer_time(),
             energy: Register::new(

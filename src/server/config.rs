@@ -1,5 +1,11 @@
 //! What a server is told about each association that it offers.
 
+use cosem_objects::AssociationId;
+use cosem_objects::classes::{
+    ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName,
+    XdlmsContextInfo,
+};
+use dlms_obis::LogicalName;
 use dlms_security::{AuthenticationMechanism, Protection, Secret, SystemTitle};
 
 use super::Lockout;
@@ -65,6 +71,24 @@ impl AssociationConfig {
             accept_shared_counter: false,
             lockout: None,
         }
+    }
+
+    /// The object that describes this association, the `id`th that is offered, of the logical device at `server_sap`:
+    /// 0-0:40.0.1.255 the first one.
+    pub fn object<const USERS: usize>(&self, id: AssociationId, server_sap: u16) -> AssociationLn<USERS> {
+        AssociationLn::new(
+            LogicalName::new(0, 0, 40, 0, id.0.saturating_add(1), 255),
+            1,
+            id,
+            AssociatedPartnersId { client_sap: self.client_sap as i8, server_sap },
+            ApplicationContextName(if self.ciphered { 3 } else { 1 }),
+            AuthenticationMechanismName(self.mechanism.id()),
+            XdlmsContextInfo {
+                conformance: self.conformance.octets(),
+                max_receive_pdu_size: self.max_receive_pdu_size,
+                max_send_pdu_size: self.max_receive_pdu_size,
+            },
+        )
     }
 
     /// The services that this server has. What is configured beyond them is not offered.

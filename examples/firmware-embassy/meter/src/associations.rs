@@ -1,10 +1,6 @@
 //! Who may do what.
 
 use dlms::obis::LogicalName;
-use dlms::objects::classes::{
-    ApplicationContextName, AssociatedPartnersId, AssociationLn, AuthenticationMechanismName,
-    XdlmsContextInfo,
-};
 use dlms::objects::{AccessRights, AssociationId};
 use dlms::security::{AuthenticationMechanism, Protection, Secret, SecurityError};
 use dlms::server::AssociationConfig;
@@ -37,23 +33,6 @@ pub fn configs() -> Result<[AssociationConfig; COUNT], SecurityError> {
         ..public.clone()
     };
     Ok([public, reader, management])
-}
-
-/// The object that describes an association.
-pub fn object(id: AssociationId, config: &AssociationConfig) -> AssociationLn<1> {
-    AssociationLn::new(
-        LogicalName::new(0, 0, 40, 0, id.0 + 1, 255),
-        1,
-        id,
-        AssociatedPartnersId { client_sap: config.client_sap as i8, server_sap: 1 },
-        ApplicationContextName(if config.ciphered { 3 } else { 1 }),
-        AuthenticationMechanismName(config.mechanism.id()),
-        XdlmsContextInfo {
-            conformance: config.conformance.octets(),
-            max_receive_pdu_size: config.max_receive_pdu_size,
-            max_send_pdu_size: config.max_receive_pdu_size,
-        },
-    )
 }
 
 const DATA: u16 = 1;

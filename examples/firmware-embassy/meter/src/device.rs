@@ -96,7 +96,7 @@ impl Device {
         let time = SoftwareClock::starting_at(i64::from(embassy_board::unix_seconds()) * 1000, now);
         let mut saps = SapAssignment::new(LogicalName::new(0, 0, 41, 0, 0, 255));
         let _ = saps.connect(SapEntry { sap: 1, logical_device_name: text(NAME) });
-        let association = |id: AssociationId| associations::object(id, &configs[usize::from(id.0)]);
+        let association = |id: AssociationId| configs[usize::from(id.0)].object(id, 1);
         Ok(Self {
             clock: Clock::new(CLOCK, time, -60).with_european_summer_time(),
             logical_device_name: Data::new(LogicalName::new(0, 0, 42, 0, 0, 255), text(NAME)),
