@@ -16,6 +16,10 @@ use std::rc::Rc;
 use common::{CLIENT_TITLE, ENERGY, Meter, SERVER_TITLE, config, to_hex};
 use cosem_objects::ActionResult;
 use cosem_objects::classes::{KeyData, SecuritySetup};
+use dlms::client::rotation::{
+    Answer, KeyRotation, MeterKeys, NewRotation, Parties, PendingKey, RotationEnvironment, RotationMethod,
+    RotationStore, STEP_BUFFER, Step,
+};
 use dlms::client::security_setup::{KeyAgreement, key_transfer};
 use dlms::client::{ActionItem, Client, ClientConfig, DedicatedKeyChoice, Environment, Event};
 use dlms::server::{AssociationConfig, Host, KeyManager, Session};
@@ -469,6 +473,156 @@ fn a_life_between_two_elements() {
             world.associate(GMAC, ClientConfig { general_ciphering: Some(class), ..client() });
         }
         world.holds("restart", pending, 0);
+    }
+}
+
+/// What the utility's medium holds of a rotation: handles.
+struct Rotations {
+    suite: SecuritySuite,
+    keys: MeterKeys,
+    pending: Option<PendingKey>,
+}
+
+impl RotationStore for Rotations {
+    fn keys(&mut self) -> Result<MeterKeys, StorageError> {
+        Ok(self.keys.clone())
+    }
+
+    fn pending(&mut self) -> Result<Option<PendingKey>, StorageError> {
+        Ok(self.pending.clone())
+    }
+
+    fn set_pending(&mut self, pending: Option<&PendingKey>) -> Result<(), StorageError> {
+        self.pending = pending.cloned();
+        Ok(())
+    }
+
+    fn commit(&mut self, id: KeyId, key: &SecretKey, next: Option<&PendingKey>) -> Result<(), StorageError> {
+        self.pending = next.cloned();
+        self.keys.set(self.suite, id, key).map_err(|_| StorageError)
+    }
+}
+
+impl World {
+    /// Rotates a key; the answer to the first method is lost if `is_lost`, and the utility starts anew then.
+    fn rotate(&mut self, id: KeyId, method: RotationMethod, is_lost: bool) {
+        let (suite, element) = (self.suite, self.element.clone());
+        let key = |id| self.keys[&id].clone();
+        let mut store = Rotations {
+            suite,
+            keys: MeterKeys {
+                unicast: key(KeyId::GlobalUnicast),
+                authentication: AuthenticationKey::from_key(suite, &key(KeyId::Authentication)).unwrap(),
+                broadcast: Some(key(KeyId::GlobalBroadcast)),
+                master: Some(key(KeyId::Master)),
+            },
+            pending: None,
+        };
+        let signing_key = self.pairs[0].in_use(KeyUsage::DigitalSignature).cloned();
+        let server_key = self.peers[0].keys[KeyUsage::DigitalSignature as usize];
+        let parties =
+            signing_key.as_ref().zip(server_key.as_ref()).map(|(signing_key, server_key)| Parties {
+                provider: &element,
+                signing_key,
+                server_key,
+                client: CLIENT_TITLE,
+                server: SERVER_TITLE,
+            });
+        let mut is_lost = is_lost;
+        let mut buffer = [0; STEP_BUFFER];
+        let mut rotation = {
+            let env = &mut RotationEnvironment { provider: &element, store: &mut store, parties };
+            KeyRotation::begin(env, SETUP, suite, NewRotation::new(id, method)).unwrap()
+        };
+        loop {
+            let env = &mut RotationEnvironment { provider: &element, store: &mut store, parties };
+            let value;
+            let answer = match rotation.next(env, &mut buffer).unwrap() {
+                Step::Done => break,
+                Step::Associate(access) => {
+                    let keys = rotation.keys(access).unwrap();
+                    let fingerprint = element.fingerprint(CLIENT_TITLE, &keys.unicast).unwrap();
+                    let next = self.names.len() as u32;
+                    let name = CounterId(*self.names.entry(fingerprint).or_insert(next));
+                    let (unicast, authentication) = (&keys.unicast, keys.authentication.clone());
+                    self.security =
+                        SecurityContext::new(&element, suite, CLIENT_TITLE, unicast, authentication, name, 0)
+                            .unwrap();
+                    self.meter.session = Session::new(GMAC, vec![0; 2048]);
+                    let config = ClientConfig {
+                        conformance: Conformance::LOGICAL_NAME,
+                        server_title: Some(SERVER_TITLE),
+                        ..client()
+                    };
+                    self.client = Client::new(config, vec![0; 2048]);
+                    match self.call(|client, env, out| client.associate(env, out)).as_str() {
+                        "Associated" => Answer::Associated,
+                        _ => Answer::NotAssociated,
+                    }
+                }
+                Step::Invoke(method, parameter) => {
+                    let item = ActionItem::new(method, &parameter);
+                    let text = self.call(|client, env, out| client.action(env, item, out));
+                    match text.as_str() {
+                        // The meter has done it; the utility never learns, and starts anew.
+                        _ if core::mem::take(&mut is_lost) => {
+                            rotation = KeyRotation::resume(env, SETUP, suite).unwrap().unwrap();
+                            continue;
+                        }
+                        "Success" => Answer::Returned(None),
+                        text => {
+                            value = octets(text);
+                            Answer::Returned(Some(Data::from_octets(&value).unwrap()))
+                        }
+                    }
+                }
+                Step::Read(attribute) => {
+                    value =
+                        common::unhex(&self.call(|client, env, out| client.get(env, attribute.into(), out)));
+                    Answer::Returned(Some(Data::from_octets(&value).unwrap()))
+                }
+                step @ Step::Issue(_) => panic!("{step:?}"),
+            };
+            rotation.answer(env, answer).unwrap();
+        }
+        let new = match id {
+            KeyId::GlobalUnicast => store.keys.unicast.clone(),
+            KeyId::Authentication => {
+                SecretKey::handle(store.keys.authentication.as_handle().unwrap()).unwrap()
+            }
+            KeyId::GlobalBroadcast => store.keys.broadcast.clone().unwrap(),
+            KeyId::Master => store.keys.master.clone().unwrap(),
+        };
+        drop(rotation);
+        assert!(store.pending.is_none());
+        assert_ne!(new.expose(), self.keys[&id].expose());
+        self.follow(&[(id, new)], &[]);
+    }
+}
+
+/// Each key by each method from the utility's element to the meter's, also where the answer is lost: both hold what is in
+/// use and nothing else, and no key left either.
+#[test]
+fn rotations_between_two_elements() {
+    for suite in SecuritySuite::ALL {
+        let mut world = World::new(suite);
+        let mut rotations: Vec<_> = KeyId::ALL.map(|id| (id, RotationMethod::Transfer)).into();
+        if suite.curve().is_some() {
+            rotations
+                .extend([KeyId::GlobalBroadcast, KeyId::Master].map(|id| (id, RotationMethod::Agreement)));
+        }
+        for (id, method) in rotations {
+            // What was agreed on with an answer that was lost is known to the meter alone.
+            for is_lost in [false, true] {
+                if is_lost && method == RotationMethod::Agreement {
+                    continue;
+                }
+                world.rotate(id, method, is_lost);
+                world.associate(GMAC, client());
+                world.holds(&format!("{id:?} {method:?} {is_lost}"), 0, 0);
+            }
+        }
+        world.associate(GMAC, ClientConfig { general_ciphering: Some(KeyClass::Wrapped), ..client() });
     }
 }
 

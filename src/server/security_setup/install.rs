@@ -132,6 +132,7 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
             (Some(context.counter_id()), ring.and_then(|ring| ring.counter_id()));
         let mut changes = NewKeys::new();
         let mut records = Vec::<NewKey<'_>, { KeyId::ALL.len() }>::new();
+        let mut known = Vec::<&SecretKey, { KeyId::ALL.len() }>::new();
         for (id, key) in keys {
             let mut counters = None;
             let mut is_new = true;
@@ -143,14 +144,16 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
                 let found = self.store.counter_id(setup.number, &fingerprint).map_err(failed)?;
                 counters = Some((fingerprint, found));
                 let role = if *id == KeyId::GlobalUnicast { &mut unicast } else { &mut broadcast };
-                // The value that is in use anyway keeps its counters as they are.
+                // The value that is in use anyway stays as it is: its counters, and what it is stored as.
                 is_new = *role != Some(found);
                 *role = Some(found);
             }
-            if is_new {
-                let counters = counters.map_or_else(CounterId::default, |(_, counters)| counters);
-                changes.add(provider, context.suite(), *id, key, counters).map_err(unusable)?;
+            if !is_new {
+                let _ = known.push(key);
+                continue;
             }
+            let name = counters.map_or_else(CounterId::default, |(_, counters)| counters);
+            changes.add(provider, context.suite(), *id, key, name).map_err(unusable)?;
             let _ = records.push(NewKey { id: *id, key, counters });
         }
         // One value for both would have two send counters.
@@ -158,7 +161,10 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
             return Err(ActionResult::OtherReason);
         }
         let change = SetupChange { keys: &records, ..SetupChange::default() };
-        self.store.install(setup.number, &change).map_err(failed)?;
+        if !records.is_empty() {
+            self.store.install(setup.number, &change).map_err(failed)?;
+        }
+        known.iter().for_each(|key| provider.discard(key));
         self.changes = Some((setup.number, changes));
         Ok(())
     }
