@@ -445,6 +445,25 @@ fn at_every_write() {
     assert!(cuts > 100, "{cuts}");
 }
 
+/// A store that is made for the first time can be made again, whenever the power goes meanwhile; one that was used cannot.
+#[test]
+fn while_it_is_made() {
+    for torn in [0x00, 0xA5, 0xFF] {
+        for units in 0..8 {
+            let flash = Flash::new();
+            flash.cut_after(units, torn);
+            let made = FlashCounters::<_, 8>::format(flash.clone(), 0, AREA as u32).is_ok();
+            flash.power_on();
+            let is_there = FlashCounters::<_, 8>::open(flash.clone(), 0, AREA as u32).is_ok();
+            assert!(is_there || !made);
+            assert_eq!(FlashCounters::<_, 8>::is_unused(flash, 0, AREA as u32), Ok(true));
+        }
+    }
+    let flash = Flash::formatted();
+    flash.open().reserve(CounterId(0), 5).unwrap();
+    assert_eq!(FlashCounters::<_, 8>::is_unused(flash, 0, AREA as u32), Ok(false));
+}
+
 #[test]
 fn a_forgotten_key_begins_anew_and_a_medium_that_is_not_ours_is_refused() {
     assert!(FlashCounters::<_, 8>::open(Flash::new(), 0, AREA as u32).is_err());

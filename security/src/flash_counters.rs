@@ -108,6 +108,23 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(store)
     }
 
+    /// Whether nothing was ever stored in the areas: only then may a meter that cannot [open](Self::open) them
+    /// [format](Self::format) them. Power that goes during the first `format` of blank flash leaves a header at most.
+    ///
+    /// # Errors
+    /// As [`Self::format`].
+    pub fn is_unused(flash: F, start: u32, area_length: u32) -> Result<bool, StorageError> {
+        let mut store = Self::new(flash, start, area_length)?;
+        for area in [store.area(false), store.area(true)] {
+            for at in (area..area.saturating_add(area_length)).step_by(SLOT).skip(1) {
+                if store.read(at)? != [0xFF; SLOT] {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Forgets a key and all its peers. Should the same key be installed again, its counters begin at 0: do this only with
     /// keys that never come back.
     ///

@@ -8,7 +8,6 @@
 use cosem_objects::classes::{FlashRows, StorageError as RowError};
 use dlms::security::{FlashCounters, StorageError};
 use embassy_board::Flash;
-use embedded_storage::nor_flash::ReadNorFlash;
 
 const COUNTERS_AREA: u32 = 0x1000;
 const LOAD_PROFILE: u32 = 0x1_0000;
@@ -20,15 +19,10 @@ pub type Counters = FlashCounters<Flash, 8>;
 pub type Rows = FlashRows<Flash, 44>;
 
 /// The invocation counters; only a meter that never had any may begin at none.
-pub fn counters(mut flash: Flash) -> Result<Counters, StorageError> {
+pub fn counters(flash: Flash) -> Result<Counters, StorageError> {
     Counters::open(flash, 0, COUNTERS_AREA).or_else(|error| {
-        let mut is_blank = true;
-        for area in [0, COUNTERS_AREA] {
-            let mut octets = [0; 32];
-            ReadNorFlash::read(&mut flash, area, &mut octets).map_err(|_| StorageError)?;
-            is_blank &= octets == [0xFF; 32];
-        }
-        if is_blank { Counters::format(flash, 0, COUNTERS_AREA) } else { Err(error) }
+        let is_unused = Counters::is_unused(flash, 0, COUNTERS_AREA)?;
+        if is_unused { Counters::format(flash, 0, COUNTERS_AREA) } else { Err(error) }
     })
 }
 

@@ -17,7 +17,6 @@ use dlms::drivers::block_on;
 use dlms::security::{
     CounterId, CounterStore, FlashCounters, KeyFingerprint, KeyStore, SetupChange, StorageError, SystemTitle,
 };
-use embedded_storage::nor_flash::ReadNorFlash;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 
@@ -52,10 +51,12 @@ pub enum Setting {
 /// The rows of a profile, each with 30 octets at most.
 pub type Rows = FlashRows<Flash, 44>;
 
+type Counters = FlashCounters<Flash, COUNTERS_KEPT>;
+
 type Settings = MapStorage<u8, Flash, Cache<Uncached, Uncached, Uncached, u8>>;
 
 pub struct Storage {
-    counters: RefCell<FlashCounters<Flash, COUNTERS_KEPT>>,
+    counters: RefCell<Counters>,
     settings: RefCell<Settings>,
     flash: Flash,
 }
@@ -63,10 +64,12 @@ pub struct Storage {
 impl Storage {
     /// What is on the flash; a blank one is prepared.
     pub fn open(flash: Flash) -> Result<Self, StorageError> {
-        let counters = match FlashCounters::open(flash, COUNTERS, COUNTERS_AREA) {
+        let counters = match Counters::open(flash, COUNTERS, COUNTERS_AREA) {
             Ok(counters) => counters,
             // Only a meter that never had counters may begin at none.
-            Err(_) if is_blank(flash)? => FlashCounters::format(flash, COUNTERS, COUNTERS_AREA)?,
+            Err(_) if Counters::is_unused(flash, COUNTERS, COUNTERS_AREA)? => {
+                Counters::format(flash, COUNTERS, COUNTERS_AREA)?
+            }
             Err(error) => return Err(error),
         };
         let settings = MapStorage::new(flash, MapConfig::new(SETTINGS), Cache::new_uncached());
@@ -118,14 +121,6 @@ impl Storage {
             .and_then(|setup| setup.checked_add(Setting::FirstSetup as u8))
             .ok_or(StorageError)
     }
-}
-
-fn is_blank(mut flash: Flash) -> Result<bool, StorageError> {
-    let mut octets = [0; 32];
-    ReadNorFlash::read(&mut flash, COUNTERS, &mut octets).map_err(|_| StorageError)?;
-    let mut second = [0; 32];
-    ReadNorFlash::read(&mut flash, COUNTERS + COUNTERS_AREA, &mut second).map_err(|_| StorageError)?;
-    Ok(octets == [0xFF; 32] && second == octets)
 }
 
 impl CounterStore for &Storage {
