@@ -145,12 +145,31 @@ impl<F: NorFlash, const SLOT: usize> FlashRows<F, SLOT> {
 
     /// The first whole slot of a sector.
     fn first_of(&self, sector: u32) -> Result<Option<(u32, Slot<SLOT>)>, StorageError> {
+        if self.is_blank(sector)? {
+            return Ok(None);
+        }
         for slot in Self::slots_of(sector) {
             if let Some(found) = self.slot(slot)? {
                 return Ok(Some((slot, found)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether there is nothing in a sector. Most of them are blank for long, and reading them slot by slot takes its time.
+    fn is_blank(&self, sector: u32) -> Result<bool, StorageError> {
+        const PIECE: usize = 256;
+        let mut piece = [0; PIECE];
+        let from = self.start.wrapping_add(sector.wrapping_mul(F::ERASE_SIZE as u32));
+        for at in (0..F::ERASE_SIZE).step_by(PIECE) {
+            let piece = piece.get_mut(..F::ERASE_SIZE.saturating_sub(at).min(PIECE)).unwrap_or_default();
+            let read = self.flash.borrow_mut().read(from.wrapping_add(at as u32), piece);
+            read.map_err(|_| StorageError::Medium)?;
+            if piece.iter().any(|octet| *octet != 0xFF) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Finds the newest and the oldest row.
