@@ -4,21 +4,17 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
 use std::time::Duration;
 
-use common::emulator::{Emulator, GMAC, READER, images, options, read_all, read_with_gurux, value};
-use common::{Directory, dlms, words};
-use cosem_objects::classes::{FlashRows, RowStorage};
-use dlms_axdr::{DateTime, Encoder};
-use dlms_security::{
-    CryptoProvider, Curve, NoRandom, PrivateKey, PublicKeyProvider, RustCrypto, SecretKey, SecuritySuite,
+use common::emulator::{
+    Emulator, GMAC, READER, gurux_reads, images, options, read_all, read_with_gurux, value,
 };
+use common::firmware::{CAPACITY, crc, signed_image, write_rows};
+use common::{Directory, dlms, words};
+use dlms_security::{CryptoProvider, NoRandom, RustCrypto, SecretKey, SecuritySuite};
 use dlms_tokio::iec62056_21::parity::with_even_parity;
-use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 
 /// Suite 2 and HLS 7: the private key of the client, the public key of the meter.
 const ECDSA: &[&str] = &[
@@ -137,68 +133,17 @@ fn keys_are_changed() {
     dlms(&state, words("read", &changed, &clock)).expect(0);
 }
 
-/// Power is cut at random while the relay is switched, rows are captured and nonces are used up: nothing that was confirmed
-/// is lost, and the meter is there again each time. `DLMS_POWER_CUTS` says how often.
-#[test]
-fn power_is_cut_at_random() {
-    let Some(images) = images() else { return };
-    let (state, flash) = (Directory::new(), Directory::new());
-    let mut seed = u64::from(std::process::id());
-    let mut counter = 0;
-    let mut rows = 0;
-    let mut supply = (true, true);
-    let cuts = std::env::var("DLMS_POWER_CUTS").map_or(8, |cuts| cuts.parse().unwrap());
-    for _ in 0..cuts {
-        let meter = Emulator::start(&images, &flash);
-        let management = options(meter.remote_port, GMAC);
-        let number = |options: &[String], attribute: &str| {
-            value(&state, options, attribute)["double-long-unsigned"].as_u64().unwrap()
-        };
-        let is_connected = value(&state, &management, &format!("{RELAY}:2"))["boolean"].as_bool().unwrap();
-        assert!(is_connected == supply.0 || is_connected == supply.1, "the relay has forgotten its place");
-        let now = number(&management, &format!("7:{PROFILE}:7"));
-        assert!(now >= rows, "{now} of {rows} rows");
-        let heard = number(&options(meter.remote_port, &[]), "1:0-0:43.1.0*255:2");
-        assert!(heard >= counter, "a counter went back");
-        (rows, counter, supply) = (now, heard, (is_connected, is_connected));
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let delay = Duration::from_micros(seed >> 33 & 0x3_FFFF);
-        let cut = std::thread::spawn(move || {
-            std::thread::sleep(delay);
-            meter.cut();
-        });
-        // What is under way when the power goes may have been done or not.
-        for turn in 0.. {
-            let (method, wanted) = if supply.0 { (1, false) } else { (2, true) };
-            supply.1 = wanted;
-            let switch = [format!("{RELAY}:{method}")];
-            if dlms(&state, words("invoke", &management, &[&switch[0], "--retries", "0"])).code != 0 {
-                break;
-            }
-            supply.0 = wanted;
-            let capture = format!("7:{PROFILE}:2");
-            if dlms(&state, words("invoke", &management, &[&capture, "--retries", "0"])).code != 0 {
-                break;
-            }
-            rows += 1;
-            assert!(turn < 1000, "the power stays");
-        }
-        cut.join().unwrap();
-    }
-}
-
 /// A year of quarters of an hour, as the meter itself would have written it.
 #[test]
 fn a_year_is_read_whole() {
-    const YEAR: u32 = 35_040;
     let Some(images) = images() else { return };
     let (state, flash) = (Directory::new(), Directory::new());
-    write_year(&flash, YEAR);
+    write_rows(&flash, CAPACITY);
     let meter = Emulator::start(&images, &flash);
     let reader = options(meter.remote_port, READER);
     let rows = dlms(&state, words("profile", &reader, &["--csv", "-", PROFILE])).expect(0);
     let rows: Vec<_> = rows.stdout.lines().skip(1).collect();
-    assert_eq!(rows.len() as u32, YEAR);
+    assert_eq!(rows.len() as u32, CAPACITY);
     for (number, row) in rows.iter().enumerate() {
         assert!(row.split(',').any(|cell| cell == (number * 7).to_string()), "row {number}: {row}");
     }
@@ -264,91 +209,25 @@ fn gurux_reads_every_association() {
     let flash = Directory::new();
     let meter = Emulator::start(&images, &flash);
     read_with_gurux(meter.remote_port);
+    // It has no P-384 of its own: its signatures are made and checked by another library.
+    let option = |name| ECDSA.iter().skip_while(|option| **option != name).nth(1).copied().unwrap();
+    let [signing_key, public_key] = ["--signing-key", "--peer-public-key"].map(option);
+    gurux_reads(
+        meter.remote_port,
+        &[
+            &["--client", "3", "--auth", "ecdsa", "--suite", "2", "--security", "authenc"][..],
+            &["--fix-ecdsa", "--challenge", "32"],
+            &["--signing-key", signing_key, "--peer-public-key", public_key],
+        ]
+        .concat(),
+    );
 }
 
-/// The data flash of the meter with rows in the load profile: time, status, import, export.
-fn write_year(directory: &Directory, rows: u32) {
-    const LOAD_PROFILE: u32 = 0x10_0000;
-    const LENGTH: u32 = 0x20_0000;
-    let mut storage =
-        FlashRows::<_, 44>::open(Chip(vec![0xFF; 0x30_0000]), LOAD_PROFILE, LENGTH, rows).unwrap();
-    // 2025-01-01T00:00:00+01:00
-    let begin = 1_735_686_000;
-    for number in 0..rows {
-        let time = DateTime::from_unix_seconds(begin + i64::from(number) * 900, -60).unwrap();
-        let mut row = [0; 30];
-        let mut encoder = Encoder::new(&mut row);
-        encoder.data(&(time, 0u8, number * 7, 0u32)).unwrap();
-        storage.insert(number, encoder.written()).unwrap();
-    }
-    std::fs::write(directory.file("flash.bin"), storage.into_flash().0).unwrap();
-}
-
-/// The chip that the emulator keeps in a file.
-struct Chip(Vec<u8>);
-
-impl ErrorType for Chip {
-    type Error = Infallible;
-}
-
-impl ReadNorFlash for Chip {
-    const READ_SIZE: usize = 1;
-
-    fn read(&mut self, offset: u32, octets: &mut [u8]) -> Result<(), Infallible> {
-        octets.copy_from_slice(&self.0[offset as usize..][..octets.len()]);
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl NorFlash for Chip {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = 4096;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), Infallible> {
-        self.0[from as usize..to as usize].fill(0xFF);
-        Ok(())
-    }
-
-    fn write(&mut self, offset: u32, octets: &[u8]) -> Result<(), Infallible> {
-        self.0[offset as usize..][..octets.len()].copy_from_slice(octets);
-        Ok(())
-    }
-}
-
-/// The program of an ELF file as an image of the firmware: header, program, signature.
-fn signed_image(elf: &Path, version: &[u8]) -> Vec<u8> {
-    const RUNS_AT: usize = 0x4400;
-    let elf = std::fs::read(elf).unwrap();
-    let word = |at: usize| u32::from_le_bytes(elf[at..at + 4].try_into().unwrap()) as usize;
-    let half = |at: usize| usize::from(u16::from_le_bytes(elf[at..at + 2].try_into().unwrap()));
-    let mut program = Vec::new();
-    for header in (0..half(44)).map(|number| word(28) + number * half(42)) {
-        let [kind, offset, _, at, size] = [0, 1, 2, 3, 4].map(|field| word(header + 4 * field));
-        if kind == 1 && size > 0 {
-            let at = at - RUNS_AT;
-            program.resize(program.len().max(at + size), 0);
-            program[at..at + size].copy_from_slice(&elf[offset..offset + size]);
-        }
-    }
-    let mut image = vec![0; 0x400];
-    image[..4].copy_from_slice(b"DLMF");
-    image[4..8].copy_from_slice(&(program.len() as u32).to_le_bytes());
-    image[8..12].copy_from_slice(&crc(&program).to_le_bytes());
-    image[12..12 + version.len()].copy_from_slice(version);
-    image.extend_from_slice(&program);
-    let provider = RustCrypto::new(NoRandom);
-    let maker = PrivateKey::new(Curve::P384, &[0x4D; 48]).unwrap();
-    let digest = provider.sha256(&[&image]).unwrap();
-    image.extend_from_slice(provider.sign(&maker, &[&digest]).unwrap().octets());
-    image
-}
-
-/// CRC-32 as in IEEE 802.3.
-fn crc(octets: &[u8]) -> u32 {
-    let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
-    !octets.iter().fold(u32::MAX, |crc, octet| (0..8).fold(crc ^ u32::from(*octet), |crc, _| step(crc)))
+/// With a sign-on that is none of ours.
+#[test]
+fn gurux_reads_at_the_optical_port() {
+    let Some(images) = images() else { return };
+    let flash = Directory::new();
+    let meter = Emulator::start(&images, &flash);
+    gurux_reads(meter.optical_port, &[READER, &["--mode-e"]].concat());
 }

@@ -5,7 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -76,32 +77,37 @@ pub fn value(state: &Directory, options: &[String], attribute: &str) -> Value {
     read[0]["data"].clone()
 }
 
-/// Reads everything with `gurux-dlms` in each association that it can have.
+/// Reads everything with `gurux-dlms` in the associations of suite 0.
 pub fn read_with_gurux(port: u16) {
+    let gmac = ["--client", "1", "--auth", "gmac", "--security", "authenc"];
+    for association in [&["--client", "16"][..], READER, &gmac] {
+        gurux_reads(port, association);
+    }
+}
+
+/// Reads everything with `gurux-dlms` in an association.
+pub fn gurux_reads(port: u16, association: &[&str]) {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop");
     if !peers.join(".venv/bin/python").exists() && std::env::var_os("DLMS_INTEROP").is_none() {
         eprintln!("not run: tests/interop/setup.sh has not made the peers' environment");
         return;
     }
-    let gmac = ["--client", "1", "--auth", "gmac", "--security", "authenc"];
-    for association in [&["--client", "16"][..], READER, &gmac] {
-        let output = Command::new(peers.join(".venv/bin/python"))
-            .arg(peers.join("peers/gurux_client.py"))
-            .args(["--port", &port.to_string(), "--framing", "hdlc"])
-            .args(["--ops", "objects,read-all", "--tolerate-denied"])
-            .args(association)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .output()
-            .unwrap();
-        let read: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(output.status.success(), "{read}");
-        assert!(read["ops"]["read-all"]["attributes_ok"].as_u64().unwrap() > 10, "{read}");
-    }
+    let output = Command::new(peers.join(".venv/bin/python"))
+        .arg(peers.join("peers/gurux_client.py"))
+        .args(["--port", &port.to_string(), "--framing", "hdlc"])
+        .args(["--ops", "objects,read-all", "--tolerate-denied"])
+        .args(association)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{read}");
+    assert!(read["ops"]["read-all"]["attributes_ok"].as_u64().unwrap() > 10, "{read}");
 }
 
 /// A meter that runs. Its data flash is in the directory that it was given.
 pub struct Emulator {
-    process: Child,
+    process: Arc<Mutex<Child>>,
     lines: Receiver<String>,
     pub optical_port: u16,
     pub remote_port: u16,
@@ -110,17 +116,28 @@ pub struct Emulator {
 impl Emulator {
     /// Switches the meter of `examples/firmware-meter` on and waits until it says that it is ready.
     pub fn start(images: &Path, directory: &Directory) -> Self {
-        let loader = format!("loader,file={}", images.join("meter").display());
         let ports = free_ports();
-        let mut meter =
-            Self::run(&images.join("boot"), &["-device", &loader], directory, &listening(ports[0]), ports);
+        let mut meter = Self::run_meter(images, directory, ports.map(listening));
+        [meter.optical_port, meter.remote_port] = ports;
         meter.wait_for("is ready");
         meter
     }
 
+    /// The same without waiting. Only the remote port leads anywhere: to the socket `remote.socket`.
+    pub fn switch_on(images: &Path, directory: &Directory) -> Self {
+        Self::run_meter(images, directory, ["null".to_owned(), "unix:remote.socket,server,nowait".to_owned()])
+    }
+
+    fn run_meter(images: &Path, directory: &Directory, lines: [String; 2]) -> Self {
+        let loader = format!("loader,file={}", images.join("meter").display());
+        Self::run(&images.join("boot"), &["-device", &loader], directory, lines)
+    }
+
     /// Switches the meter of `examples/firmware-embassy` on, with its consumer port connected to who listens at `consumer`.
     pub fn start_embassy(image: &Path, directory: &Directory, consumer: &str) -> Self {
-        let meter = Self::run(image, &[], directory, &format!("tcp:{consumer}"), free_ports());
+        let [_, remote_port] = free_ports();
+        let mut meter = Self::run(image, &[], directory, [format!("tcp:{consumer}"), listening(remote_port)]);
+        meter.remote_port = remote_port;
         // It says nothing. What is sent as soon as there is a line is answered when it is ready.
         let is_there = (0..500).any(|_| {
             std::thread::sleep(Duration::from_millis(20));
@@ -130,52 +147,69 @@ impl Emulator {
         meter
     }
 
-    fn run(
-        program: &Path,
-        more: &[&str],
-        directory: &Directory,
-        first_line: &str,
-        [optical_port, remote_port]: [u16; 2],
-    ) -> Self {
+    fn run(program: &Path, more: &[&str], directory: &Directory, lines: [String; 2]) -> Self {
         let mut process = Command::new("qemu-system-arm")
             .args(["-M", "mps2-an385", "-display", "none", "-monitor", "none", "-kernel"])
             .arg(program)
             .args(more)
             .args(["-semihosting-config", "enable=on,target=native"])
-            .args(["-serial", first_line, "-serial", &listening(remote_port)])
+            .args(["-serial", &lines[0], "-serial", &lines[1]])
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .expect("qemu-system-arm");
         let lines = follow(process.stdout.take().unwrap());
-        Self { process, lines, optical_port, remote_port }
+        Self { process: Arc::new(Mutex::new(process)), lines, optical_port: 0, remote_port: 0 }
     }
 
     /// Waits for a line on the meter's console, and returns it.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
+        self.wait_while_on(text).unwrap_or_else(|| panic!("the meter does not say {text:?}"))
+    }
+
+    /// The same of a meter whose power may go; `None` if it has.
+    #[track_caller]
+    pub fn wait_while_on(&mut self, text: &str) -> Option<String> {
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(20));
-            let line = line.unwrap_or_else(|_| panic!("the meter does not say {text:?}"));
-            if line.contains(text) {
-                return line;
+            match self.lines.recv_timeout(Duration::from_secs(20)) {
+                Ok(line) if line.contains(text) => return Some(line),
+                Ok(line) if line.contains("panicked") || line.contains("stopped") => panic!("{line}"),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("the meter does not say {text:?}"),
             }
         }
     }
 
     /// Cuts the power.
-    pub fn cut(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub fn cut(self) {
+        drop(self);
+    }
+
+    /// Cuts the power later.
+    pub fn cut_after(&self, delay: Duration) {
+        let process = self.process.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(delay);
+            end(&process);
+        });
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        end(&self.process);
+        let panicked = self.lines.iter().any(|line| line.contains("panicked"));
+        assert!(!panicked || std::thread::panicking(), "the meter has panicked");
     }
+}
+
+fn end(process: &Mutex<Child>) {
+    let mut process = process.lock().unwrap();
+    let _ = process.kill();
+    let _ = process.wait();
 }
 
 fn listening(port: u16) -> String {

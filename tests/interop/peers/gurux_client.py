@@ -86,6 +86,36 @@ class Link:
         self.sock.close()
 
 
+def sign_on(link):
+    """IEC 62056-21 up to HDLC, which the package leaves to whoever uses it: mode E at an optical port.
+
+    The line is a socket, so the parity of seven-bit characters is made and checked here.
+    """
+    def parity(data):
+        return bytes(c | (c.bit_count() & 1) << 7 for c in data)
+
+    def line():
+        received = b""
+        while not received.endswith(parity(b"\r\n")):
+            received += link.recv()
+        plain = bytes(c & 0x7F for c in received)
+        if parity(plain) != received:
+            raise Refused(f"parity: {received.hex()}")
+        return plain
+
+    link.send(parity(b"/?!\r\n"))
+    identification = line()
+    if identification[:1] != b"/" or b"\\2" not in identification:
+        raise Refused(f"no mode E: {identification!r}")
+    # Protocol control character 2 (HDLC), the rate that was offered, mode 2 (binary).
+    option = b"\x062" + identification[4:5] + b"2\r\n"
+    link.send(parity(option))
+    if line() != option:
+        raise Refused("the option is not confirmed")
+    # Both change the rate meanwhile; nobody answers sooner than after 200 ms.
+    time.sleep(0.2)
+
+
 def replace_ecdsa():
     """Let `cryptography` make and check the ECDSA signatures."""
     from cryptography.exceptions import InvalidSignature
@@ -200,6 +230,8 @@ class Peer:
         self.link = None
         self.hls_forced = False
         framing = InterfaceType.WRAPPER if opt.framing == "wrapper" else InterfaceType.HDLC
+        if opt.mode_e:
+            framing = InterfaceType.HDLC_WITH_MODE_E
         self.cl = GXDLMSSecureClient(opt.ref == "ln", opt.client, opt.server,
                                      AUTHS[opt.auth], opt.password, framing)
         self.cl.maxReceivePDUSize = opt.max_pdu
@@ -277,6 +309,8 @@ class Peer:
         if o.ic_object:
             self._fetch_ic()
         self.link = Link(o.host, o.port, o.timeout, o.trace)
+        if o.mode_e:
+            sign_on(self.link)
         try:
             snrm = self.cl.snrmRequest()
             if snrm:
@@ -645,6 +679,7 @@ def parse_args(argv):
     a("--host", default="127.0.0.1")
     a("--port", type=int, default=4061)
     a("--framing", choices=("wrapper", "hdlc"), default="wrapper")
+    a("--mode-e", action="store_true", help="sign on as at an optical port; then HDLC")
     a("--ref", choices=("ln", "sn"), default="ln")
     a("--auth", choices=AUTHS, default="none")
     a("--password", default="Gurux")

@@ -24,13 +24,16 @@ pub struct Flash {
 }
 
 impl Flash {
-    /// The flash; a new one is blank.
+    /// The flash; a new one is blank, as is one whose file is not whole.
     ///
     /// # Errors
     /// There is none.
     pub fn open() -> Result<Self, NorFlashErrorKind> {
         power::start();
-        if let Some(file) = open(UPDATE) {
+        if let Some(file) = open(UPDATE)
+            // SAFETY: no memory is touched.
+            && unsafe { syscall!(FLEN, file) } == CAPACITY
+        {
             return Ok(Self { file });
         }
         let flash = Self { file: open(CREATE).ok_or(NorFlashErrorKind::Other)? };

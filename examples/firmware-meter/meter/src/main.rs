@@ -118,8 +118,9 @@ fn serve(mut meter: Meter) -> ! {
         if now >= next_tick {
             next_tick = now + TICK;
             meter.device.tick(now, &mut scratch);
-            meter.device.show_counters(meter.keys.counters(meter.storage));
         }
+        // A client asks for them just before it uses the next one.
+        meter.device.show_counters(meter.keys.counters(meter.storage));
         let mut host = Host {
             device: meter.device,
             system_title: keys::TITLE,
