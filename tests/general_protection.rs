@@ -530,6 +530,10 @@ fn a_long_get_goes_on_behind_a_broadcast() {
     let apdu = broadcast(&mut pair, Carrier::ServiceSpecific, |env, form, out| {
         broadcast::set(env, form, SetItem::new(text, &Data::OctetString(b"to all")), out).unwrap()
     });
+    let reset = MethodDescriptor::new(3, ENERGY, 1);
+    let action = broadcast(&mut pair, Carrier::ServiceSpecific, |env, form, out| {
+        broadcast::action(env, form, ActionItem::new(reset, &0i8), out).unwrap()
+    });
     let mut env = Environment {
         provider: &pair.provider,
         counters: &mut pair.counters,
@@ -544,6 +548,7 @@ fn a_long_get_goes_on_behind_a_broadcast() {
     let request = pair.client.get(&mut env, profile.into(), &mut out).unwrap();
     let mut response = pair.link.exchange(&out[request]).unwrap();
     assert_eq!(pair.link.exchange(&apdu), None);
+    assert_eq!(pair.link.exchange(&action), None);
     let reaction = pair.client.handle_apdu(&mut env, &mut response, &mut out).unwrap();
     let range = reaction.transmit.unwrap();
     let mut response = pair.link.exchange(&out[range]).unwrap();

@@ -49,7 +49,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let Session { state: State::Associated(association), storage, events, .. } = self else {
             return Err(Failure::NOT_ALLOWED);
         };
-        let storage = storage.as_mut();
+        // Nobody is answered: the room of the answer takes the results, and the storage keeps what is under way.
+        let (storage, out) = match request.is_broadcast() {
+            true => out.split_at_mut(out.len()),
+            false => (storage.as_mut(), out),
+        };
         let (conformance, transfer) = (association.conformance, &mut association.transfer);
         let may_block = conformance.contains(Conformance::BLOCK_TRANSFER_WITH_ACTION);
         if let &[_, NEXT_PBLOCK, invoke_id, ref number @ ..] = request.apdu {
