@@ -6,7 +6,7 @@
 
 use cosem_objects::{ActionResult, Effects};
 use dlms_axdr::{Data, Encoder};
-use dlms_security::{CryptoProvider, Protection, SystemTitle};
+use dlms_security::{CryptoProvider, Functions, Protection, SystemTitle};
 
 use super::data_protection::DATA_PROTECTION;
 use super::event::{Event, EventQueue};
@@ -50,7 +50,8 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             return Err(Failure::NOT_ALLOWED);
         };
         // Nobody is answered: the room of the answer takes the results, and the storage keeps what is under way.
-        let (storage, out) = match request.is_broadcast() {
+        let is_broadcast = P::FUNCTIONS.contains(Functions::CIPHERING) && request.is_broadcast();
+        let (storage, out) = match is_broadcast {
             true => out.split_at_mut(out.len()),
             false => (storage.as_mut(), out),
         };
@@ -68,7 +69,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let mut invocation = Invocation {
             requester: Requester::new(host, association.id, request).protected_by(protection),
             client: association.client_title,
-            is_broadcast: request.is_broadcast(),
+            is_broadcast,
             room: (!is_list).then(|| out.len().saturating_sub(RESPONSE_HEADER)),
             events,
             response: Protection::empty(),
