@@ -18,12 +18,14 @@ step() {
 embedded_targets=(thumbv7em-none-eabihf thumbv6m-none-eabi)
 # The target of the meter that runs in the emulator.
 emulated_target=thumbv7m-none-eabi
+# What sizes are measured on besides.
+measured_target=riscv32imc-unknown-none-elf
 
 embedded_toolchain() {
     local installed target
     command -v rustup >/dev/null || return 0
     installed=$(rustup target list --installed)
-    for target in "${embedded_targets[@]}" "$emulated_target"; do
+    for target in "${embedded_targets[@]}" "$emulated_target" "$measured_target"; do
         grep -qx "$target" <<<"$installed" || rustup target add "$target" || return
     done
 }

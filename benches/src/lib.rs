@@ -8,9 +8,9 @@
 
 pub mod crates;
 pub mod exchanges;
-pub mod footprint;
 pub mod growth;
 pub mod measure;
 pub mod meter;
 pub mod report;
+pub mod sizes;
 pub mod year;

@@ -1,12 +1,13 @@
-//! `performance [FILE]` measures everything and writes the report. The other commands measure one table, or are processes that it starts;
-//! `meter` serves the year's profile to whoever wants to profile a client.
+//! `performance [FILE]` measures times and writes the report; `sizes` measures flash and RAM and writes theirs, `sizes --check`
+//! sees whether they have grown. The other commands measure one table, or are processes that `performance` starts; `meter` serves the year's profile to whoever wants to profile a client.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use dlms_benches::{crates, exchanges, footprint, growth, report, year};
+use dlms_benches::{crates, exchanges, growth, report, sizes, year};
 
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
+const SIZES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/footprint.md");
 
 fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -16,12 +17,13 @@ fn main() -> Result<()> {
         ["performance", file] => performance(Path::new(file)),
         ["exchanges"] => print(&exchanges::table(None)?),
         ["growth"] => print(&growth::table(None)?),
-        ["footprint"] => print(&footprint::table()?),
+        ["sizes"] => sizes::write(Path::new(SIZES)),
+        ["sizes", "--check"] => sizes::check(Path::new(SIZES)),
         ["process"] => print(&year::table(&std::env::current_exe()?, None, Some(&crates::dlms()?))?),
         ["meter"] => year::meter(),
         ["year", address] => year::client(address),
         ["echo", address, script] => year::echo(address, script),
-        _ => bail!("usage: dlms-benches performance [FILE] | exchanges | growth | process | footprint"),
+        _ => bail!("usage: dlms-benches performance [FILE] | exchanges | growth | process | sizes [--check]"),
     }
 }
 
@@ -35,12 +37,10 @@ fn performance(file: &Path) -> Result<()> {
     let this = std::env::current_exe()?;
     // What may fail to build comes first.
     let dlms = crates::dlms()?;
-    let footprint = footprint::table()?;
     let mut tables = crates::tables()?;
     tables.push(exchanges::table(None)?);
     tables.push(year::table(&this, None, Some(&dlms))?);
     tables.push(growth::table(None)?);
-    tables.push(footprint);
     let kept = std::fs::read_to_string(file).unwrap_or_default();
     let profiles = kept.split_once(&format!("\n{}", report::MARK)).map_or("", |(_, profiles)| profiles);
     let text = report::markdown(&tables, profiles)?;

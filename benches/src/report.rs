@@ -28,7 +28,10 @@ pub fn markdown(tables: &[Table], profiles: &str) -> Result<String> {
             Some(it) => (met + u32::from(it), all + 1),
             None => (met, all),
         });
-    writeln!(text, "\n{met} of {all} targets are met.\n")?;
+    writeln!(
+        text,
+        "\n{met} of {all} targets are met. What firmware takes in flash and RAM stands in [footprint.md](footprint.md).\n"
+    )?;
     for table in tables {
         writeln!(text, "{table}")?;
     }
@@ -39,7 +42,11 @@ pub fn markdown(tables: &[Table], profiles: &str) -> Result<String> {
 /// What is written by hand begins here.
 pub const MARK: &str = "---\n";
 
-fn today() -> Result<String> {
+/// The date.
+///
+/// # Errors
+/// The clock cannot be asked.
+pub fn today() -> Result<String> {
     let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let time = DateTime::from_unix_seconds(i64::try_from(seconds)?, 0).map(|time| time.0).unwrap_or_default();
     Ok(format!("{}-{:02}-{:02}", u16::from_be_bytes([time[0], time[1]]), time[2], time[3]))

@@ -24,7 +24,6 @@ pub const LONGEST_APDU: u16 = 256;
 #[cfg(feature = "suite2")]
 pub const LONGEST_APDU: u16 = 512;
 
-#[inline(never)]
 pub fn configs() -> [AssociationConfig; COUNT] {
     let public = AssociationConfig { max_receive_pdu_size: LONGEST_APDU, ..AssociationConfig::public(16) };
     let reader = AssociationConfig {

@@ -50,7 +50,6 @@ impl Keys {
     }
 
     #[cfg(feature = "suite0")]
-    #[inline(never)]
     pub fn new() -> Self {
         #[cfg(feature = "suite2")]
         let provider = Provider::new(random);

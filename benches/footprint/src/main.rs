@@ -34,19 +34,32 @@ const SCRATCH: usize = 128;
 
 type Server = HdlcServer<Provider, [u8; BUFFER], 1>;
 
-static mut METER: MaybeUninit<Meter> = MaybeUninit::uninit();
-static mut SERVER: MaybeUninit<Server> = MaybeUninit::uninit();
+/// Makes something in a place of its own, once, in a function whose frame is gone when the meter runs.
+macro_rules! stay {
+    ($kind:ty, $make:expr) => {{
+        static mut PLACE: core::mem::MaybeUninit<$kind> = core::mem::MaybeUninit::uninit();
+        // SAFETY: this is executed once, at the start, so there is no other reference.
+        crate::put(unsafe { &mut *(&raw mut PLACE) }, $make)
+    }};
+}
+use stay;
+
+#[inline(never)]
+fn put<T>(place: &'static mut MaybeUninit<T>, make: impl FnOnce() -> T) -> &'static mut T {
+    place.write(make())
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    // SAFETY: the only references to them; this function is called once.
-    let (meter, server) = unsafe { (&mut *(&raw mut METER), &mut *(&raw mut SERVER)) };
-    let config = SecondaryConfig::new(unwrap(ServerAddress::one(1)));
-    serve(meter.write(Meter::new()), server.write(Server::new(config, || [0; BUFFER])))
+    let server = stay!(Server, || {
+        let config = SecondaryConfig::new(unwrap(ServerAddress::one(1)));
+        Server::new(config, || [0; BUFFER])
+    });
+    serve(Meter::new(), server)
 }
 
 #[inline(never)]
-fn serve(meter: &mut Meter, server: &mut Server) -> ! {
+fn serve(mut meter: Meter, server: &mut Server) -> ! {
     #[cfg(feature = "sign-on")]
     let mut opening = sign_on::Opening::new();
     let mut scratch = [0; SCRATCH];
@@ -68,7 +81,7 @@ fn serve(meter: &mut Meter, server: &mut Server) -> ! {
             server.handle_timeout(now);
         }
         while server.poll_event().is_some() {}
-        behaviour::tick(&mut meter.device, now, &mut scratch, &mut |_| {});
+        behaviour::tick(meter.device, now, &mut scratch, &mut |_| {});
     }
 }
 

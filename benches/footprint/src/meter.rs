@@ -20,7 +20,7 @@ use dlms_obis::LogicalName;
 
 use crate::associations::{self, COUNT};
 use crate::keys::{Keys, Provider, TITLE};
-use crate::{board, unwrap};
+use crate::{board, stay, unwrap};
 
 const NAME: &[u8] = b"GUR0000000000001";
 
@@ -34,10 +34,10 @@ static SCRIPTS: [u8; 54] = [
 ];
 
 pub struct Meter {
-    pub device: Device,
-    associations: [AssociationConfig; COUNT],
-    keys: Keys,
-    counters: Counters,
+    pub device: &'static mut Device,
+    associations: &'static mut [AssociationConfig; COUNT],
+    keys: &'static mut Keys,
+    counters: &'static mut Counters,
 }
 
 /// Twenty objects, and those of features.
@@ -57,7 +57,7 @@ pub struct Device {
     voltage: Register<u16>,
     current: Register<u16>,
     frequency: Register<u16>,
-    profile: ProfileGeneric<Rows, 4>,
+    profile: ProfileGeneric<&'static mut Rows, 4>,
     relay: DisconnectControl<Switch>,
     scripts: ScriptTable<&'static [u8]>,
     saps: SapAssignment<1>,
@@ -105,14 +105,16 @@ pub type Rows = cosem_objects::classes::RowRing<32, 96>;
 const ROWS: u32 = if cfg!(feature = "flash-profile") { 35_040 } else { 96 };
 
 #[cfg(feature = "flash-profile")]
-fn rows() -> Rows {
+fn rows() -> &'static mut Rows {
     use crate::flash::{Flash, ROWS_LENGTH};
 
-    unwrap(Rows::open(Flash, crate::flash::ROWS, ROWS_LENGTH, ROWS))
+    stay!(Rows, || unwrap(Rows::open(Flash, crate::flash::ROWS, ROWS_LENGTH, ROWS)))
 }
 #[cfg(not(feature = "flash-profile"))]
-const fn rows() -> Rows {
-    Rows::new()
+fn rows() -> &'static mut Rows {
+    static mut PLACE: Rows = Rows::new();
+    // SAFETY: this is called once, so there is no other reference.
+    unsafe { &mut *(&raw mut PLACE) }
 }
 
 #[cfg(feature = "flash-counters")]
@@ -289,20 +291,24 @@ impl LogicalDevice for Device {
 }
 
 impl Meter {
-    #[inline(never)]
     pub fn new() -> Self {
-        let associations = associations::configs();
-        Self { device: Device::new(&associations), associations, keys: Keys::new(), counters: counters() }
+        let associations = stay!([AssociationConfig; COUNT], associations::configs);
+        Self {
+            device: stay!(Device, || Device::new(associations, rows())),
+            associations,
+            keys: stay!(Keys, Keys::new),
+            counters: stay!(Counters, counters),
+        }
     }
 
     pub fn host<'m>(&'m mut self, scratch: &'m mut [u8]) -> Host<'m, Provider> {
         Host {
-            device: &mut self.device,
+            device: self.device,
             system_title: TITLE,
-            associations: &mut self.associations,
+            associations: self.associations,
             security: &mut self.keys.security,
             provider: &self.keys.provider,
-            counters: &mut self.counters,
+            counters: self.counters,
             #[cfg(feature = "keys")]
             key_rings: &mut self.keys.key_rings,
             #[cfg(not(feature = "keys"))]
@@ -327,8 +333,7 @@ impl Meter {
 }
 
 impl Device {
-    #[inline(never)]
-    fn new(associations: &[AssociationConfig; COUNT]) -> Self {
+    fn new(associations: &[AssociationConfig; COUNT], rows: &'static mut Rows) -> Self {
         let energy = |c, e| register(c, 8, e, 0u32, Unit::ActiveEnergyWattHour);
         let columns = [(8, CLOCK), (3, IMPORT), (3, EXPORT), (3, POWER)]
             .map(|(class_id, name)| CaptureObjectDefinition::new(class_id, name, 2));
@@ -353,7 +358,7 @@ impl Device {
             frequency: register(14, 7, 0, 0, Unit::FrequencyHertz),
             profile: unwrap(ProfileGeneric::new(
                 LogicalName::new(1, 0, 99, 1, 0, 255),
-                rows(),
+                rows,
                 &columns,
                 900,
                 ROWS,

@@ -3,13 +3,13 @@
 use cosem_objects::classes::AssociationLn;
 use dlms::SecurityContext;
 use dlms::client::Client;
-use dlms::server::{AssociationConfig, Session};
-use dlms_hdlc::{Deframer, Primary, Secondary};
+use dlms::server::{AssociationConfig, HdlcServer, Session};
+use dlms_hdlc::Secondary;
 use dlms_security::Peers;
 
+use crate::Server;
 use crate::keys::{Keys, Provider};
 use crate::meter::Device;
-use crate::{BUFFER, Server};
 
 macro_rules! weigh {
     ($($name:ident: $type:ty),* $(,)?) => {
@@ -25,14 +25,12 @@ macro_rules! weigh {
 weigh! {
     SIZE_CLIENT: Client<Provider, ()>,
     SIZE_CLIENT_KEYS: SecurityContext<Provider, Peers<1>>,
-    SIZE_HDLC_PRIMARY: Primary<()>,
     SIZE_SESSION: Session<Provider, ()>,
     SIZE_SERVER_KEYS: SecurityContext<Provider>,
     SIZE_HDLC_SECONDARY: Secondary<()>,
-    SIZE_DEFRAMER: Deframer<()>,
     SIZE_ASSOCIATION: (AssociationConfig, AssociationLn<1>),
-    SIZE_BUFFER: [u8; BUFFER],
     SIZE_SERVER: Server,
+    SIZE_BUFFERS: [u8; size_of::<Server>() - size_of::<HdlcServer<Provider, [u8; 0], 1>>()],
     SIZE_DEVICE: Device,
     SIZE_ROWS: crate::meter::Rows,
     SIZE_KEYS: Keys,

@@ -31,6 +31,33 @@ pub trait RowStorage {
     fn clear(&mut self);
 }
 
+/// Rows that somebody else has: a static, so that they are not moved with the profile.
+impl<S: RowStorage> RowStorage for &mut S {
+    fn capacity(&self) -> u32 {
+        (**self).capacity()
+    }
+
+    fn len(&self) -> u32 {
+        (**self).len()
+    }
+
+    fn with_row<R>(&self, position: u32, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        (**self).with_row(position, read)
+    }
+
+    fn insert(&mut self, position: u32, row: &[u8]) -> Result<(), StorageError> {
+        (**self).insert(position, row)
+    }
+
+    fn remove(&mut self, position: u32) {
+        (**self).remove(position);
+    }
+
+    fn clear(&mut self) {
+        (**self).clear();
+    }
+}
+
 /// A row that could not be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -52,12 +79,13 @@ impl From<StorageError> for ActionResult {
     }
 }
 
-/// Rows in memory without an allocator: `ROWS` places of `ROW` octets each.
+/// Rows in memory without an allocator: `ROWS` places of `ROW` octets each. A new one is all zeros, so a static takes no flash.
 #[derive(Clone, Debug)]
 pub struct RowRing<const ROW: usize, const ROWS: usize> {
     octets: [[u8; ROW]; ROWS],
     lengths: [u16; ROWS],
-    /// Which place the row at each position has, from `first` on, cyclically; the free places follow.
+    /// Which place the row at each position has, from `first` on, cyclically; the free places follow. Each is the difference
+    /// (exclusive or) to where it stands.
     places: [u16; ROWS],
     first: usize,
     len: usize,
@@ -69,13 +97,7 @@ impl<const ROW: usize, const ROWS: usize> RowRing<ROW, ROWS> {
     /// No rows.
     pub const fn new() -> Self {
         let () = Self::FITS;
-        let mut places = [0; ROWS];
-        let mut place = 0;
-        while place < ROWS {
-            places[place] = place as u16;
-            place += 1;
-        }
-        Self { octets: [[0; ROW]; ROWS], lengths: [0; ROWS], places, first: 0, len: 0 }
+        Self { octets: [[0; ROW]; ROWS], lengths: [0; ROWS], places: [0; ROWS], first: 0, len: 0 }
     }
 
     const fn at(&self, position: usize) -> usize {
@@ -87,13 +109,14 @@ impl<const ROW: usize, const ROWS: usize> RowRing<ROW, ROWS> {
 
     /// The place of the row at a position; no place at all if there is none.
     fn place(&self, position: usize) -> u16 {
-        self.places.get(self.at(position)).copied().unwrap_or(u16::MAX)
+        let at = self.at(position);
+        self.places.get(at).map_or(u16::MAX, |place| place ^ at as u16)
     }
 
     fn set_place(&mut self, position: usize, place: u16) {
         let at = self.at(position);
         if let Some(it) = self.places.get_mut(at) {
-            *it = place;
+            *it = place ^ at as u16;
         }
     }
 }
