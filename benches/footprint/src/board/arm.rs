@@ -15,6 +15,7 @@ const HUNDREDTHS: usize = 0x4002_8014;
 #[cfg(feature = "suite0")]
 const CYCLES: usize = 0x4002_8018;
 /// A register that does nothing else.
+#[cfg(any(not(feature = "flash-counters"), feature = "keys", feature = "sign-on"))]
 const SWITCHES: usize = 0x4002_804C;
 
 /// Memory that stands for flash.
@@ -77,6 +78,7 @@ pub fn relay(connected: bool) {
     write(LED, connected.into());
 }
 
+#[cfg(any(not(feature = "flash-counters"), feature = "keys", feature = "sign-on"))]
 pub fn store(value: u32) {
     write(SWITCHES, value);
 }

@@ -8,7 +8,9 @@ mod registers;
 
 #[cfg(feature = "flash")]
 pub use registers::FLASH;
-pub use registers::{milliseconds, receive, relay, send, store};
+#[cfg(any(not(feature = "flash-counters"), feature = "keys", feature = "sign-on"))]
+pub use registers::store;
+pub use registers::{milliseconds, receive, relay, send};
 
 /// Not random at all: a counter. What fetches random numbers from a peripheral is as long.
 #[cfg(feature = "suite0")]

@@ -55,6 +55,7 @@ pub fn relay(connected: bool) {
     write(SCRATCH, connected.into());
 }
 
+#[cfg(any(not(feature = "flash-counters"), feature = "keys", feature = "sign-on"))]
 pub fn store(value: u32) {
     write(SCRATCH, value as u8);
 }
