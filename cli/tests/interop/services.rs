@@ -26,7 +26,7 @@ fn blocks_of_gurux() {
             ("none", "64", &[][..]),
             ("gmac-0-auth-enc", "100", &[]),
             ("gmac-0-auth-enc", "100", &["--general-protection"]),
-            ("gmac-2-auth-enc", "280", &["--general-ciphering", "wrapped"]),
+            ("gmac-2-auth-enc", "150", &["--general-ciphering", "wrapped"]),
         ] {
             let mut command = gurux_client(&meter, framing, association(&credentials, name));
             command.args([
