@@ -326,6 +326,46 @@ fn a_wrong_key_is_told_from_a_lost_line() {
     assert!(matches!(refused, Err(DriverError::Refused(Refusal::Rejected { .. }))), "{refused:?}");
 }
 
+/// A meter with a single place for links: who is refused leaves it to the next.
+#[test]
+fn a_refused_client_leaves_the_link_to_others() {
+    let clock = Clock::default();
+    let (here, there) = Pipe::pair();
+    let mut meter = Meter::new(vec![Security::Plain.offered()]);
+    let mut host = meter.host();
+    let config = SecondaryConfig::new(ServerAddress::one(1).unwrap());
+    let mut server = HdlcServer::<Provider, Vec<u8>, 1>::new(config, || vec![0; 2100]);
+    let (mut application, mut frame) = ((), [0; MAX_FRAME]);
+    let mut line = AsyncLine::new(there, clock.clone());
+    let mut serving = pin!(serve(&mut line, &mut server, &mut host, &mut application, &mut frame));
+    let provider = provider();
+    let mut client_line = AsyncLine::new(here, clock.clone());
+    for (client, is_known) in [(99, false), (16, true), (99, false)] {
+        let environment = Environment {
+            provider: &provider,
+            counters: &mut Counters::default(),
+            security: None,
+            key_ring: None,
+            public_keys: None,
+            manufacturer: None,
+            now: Duration::ZERO,
+        };
+        let config = PrimaryConfig::new(ClientAddress::new(client).unwrap(), ServerAddress::one(1).unwrap());
+        let framing = HdlcFraming::new(Deframer::new([0; MAX_FRAME]), Primary::new(config, vec![0; 600]));
+        let engine = Client::<Provider, _>::new(ClientConfig::public(), vec![0; 100]);
+        let mut connection = Connection::new(client_line, framing, engine, environment, || vec![0; 600]);
+        let associated = run(&clock, serving.as_mut(), connection.associate());
+        match associated {
+            Ok(_) => run(&clock, serving.as_mut(), connection.release()).unwrap(),
+            Err(ref error) => {
+                assert!(matches!(error, DriverError::Refused(Refusal::Rejected { .. })), "{error}")
+            }
+        }
+        assert_eq!(associated.is_ok(), is_known, "{associated:?}");
+        (client_line, _) = connection.into_parts();
+    }
+}
+
 #[test]
 fn a_meter_goes_on_while_nobody_speaks() {
     struct Ticking(Rc<RefCell<Vec<Duration>>>);

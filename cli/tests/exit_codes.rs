@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
 use common::{Directory, association, credentials, dlms, options, serve, words};
@@ -94,6 +95,38 @@ fn refusals_are_6_and_wrong_secrets_are_4() {
     assert!(replay.stderr.contains("--counter-from-meter"), "{replay:?}");
     // A meter with another title than the known one is not the meter.
     changed("gmac-0-auth-enc", "server-title", "4d4d4d0000000001".into()).expect(4);
+}
+
+/// On a line that several clients share, a meter has no room for the next one until it hears a DISC.
+#[test]
+fn a_refused_command_frees_the_link() {
+    let unhex = |text: &str| -> Vec<u8> {
+        text.as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    };
+    let acknowledges = unhex("7EA00721037301407E");
+    // AARE: rejected-permanent, no reason given.
+    let refuses = unhex("7EA025210330BB86E6E7006117A109060760857405080101A203020101A305A103020101C2857E");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("tcp://{}", listener.local_addr().unwrap());
+    let meter = std::thread::spawn(move || {
+        let (mut line, _) = listener.accept().unwrap();
+        let mut frames = Vec::new();
+        let mut octets = [0; 512];
+        // The control fields: SNRM, I, DISC.
+        for (control, reply) in [(0x93, &acknowledges), (0x10, &refuses), (0x53, &acknowledges)] {
+            let length = line.read(&mut octets).unwrap();
+            frames.push(octets[..length].to_vec());
+            assert_eq!(octets.get(5), Some(&control), "{frames:02X?}");
+            line.write_all(reply).unwrap();
+        }
+        frames
+    });
+    let state = Directory::new();
+    dlms(&state, ["read", "--connect", &target, "--framing", "hdlc", CLOCK]).expect(6);
+    assert_eq!(meter.join().unwrap()[2], unhex("7EA00703215303C77E"));
 }
 
 #[test]

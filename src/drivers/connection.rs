@@ -14,6 +14,9 @@ use crate::client::{
 use crate::transfer::TransferError;
 use crate::xdlms::{ActionResult, AttributeDescriptorWithSelection, DataAccessResult};
 
+/// How long a server is waited for that has refused an association and is told that the link ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// A client on a line: an association, and requests one after another.
 ///
 /// `B` is the kind of every buffer: `[u8; N]`, `&mut [u8]` or `Vec<u8>`.
@@ -66,21 +69,26 @@ impl<'e, L: Line, F: ClientFraming, P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u
     /// Sets up the link and the association; what there was of them is dropped.
     ///
     /// # Errors
-    /// [`DriverError`]; there is no association then.
+    /// [`DriverError`]; there is no association then, and no link.
     pub async fn associate(&mut self) -> Result<Agreement, DriverError<L::Error>> {
         self.client.link_lost();
         let mut event = self.framing.connect();
         while event != Some(LinkEvent::Connected) {
             event = self.next_event(0..0, None).await?;
         }
-        self.exchange(
-            |client, environment, out| client.associate(environment, out),
-            |event| match event {
-                Event::Associated(agreement) => Ok(Some(agreement)),
-                _ => Ok(None),
-            },
-        )
-        .await
+        let agreed = self
+            .exchange(
+                |client, environment, out| client.associate(environment, out),
+                |event| match event {
+                    Event::Associated(agreement) => Ok(Some(agreement)),
+                    _ => Ok(None),
+                },
+            )
+            .await;
+        if agreed.is_err() {
+            self.abandon().await;
+        }
+        agreed
     }
 
     /// Reads an attribute into `value`.
@@ -222,11 +230,10 @@ impl<'e, L: Line, F: ClientFraming, P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u
             };
             match (taken, transmit) {
                 (Ok(Some(value)), None) => return Ok(value),
-                // A server that was not accepted is told so; whatever it answers, there is no association.
+                // A server that was not accepted is told so. Whatever it answers, there is no association.
                 (Err(error), Some(range)) if is_refused => {
                     self.framing.send(range.len())?;
-                    self.transmit(range).await?;
-                    self.client.link_lost();
+                    let _ = self.next_event(range, self.client.poll_timeout()).await;
                     return Err(error);
                 }
                 (Err(error), _) => {
@@ -238,6 +245,20 @@ impl<'e, L: Line, F: ClientFraming, P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u
                     request = range;
                 }
                 (Ok(None), None) => {}
+            }
+        }
+    }
+
+    /// Ends the link of an association that did not come about, so that the server has it free for others. What becomes of
+    /// that changes nothing.
+    async fn abandon(&mut self) {
+        self.client.link_lost();
+        let mut event = self.framing.disconnect();
+        let deadline = self.line.now().saturating_add(FAREWELL);
+        while event != Some(LinkEvent::Disconnected) {
+            match self.next_event(0..0, Some(deadline)).await {
+                Ok(Some(next)) => event = Some(next),
+                Ok(None) | Err(_) => return,
             }
         }
     }

@@ -60,26 +60,31 @@ pub async fn rotate_key<
     mut connect: impl FnMut(Access, Option<SetupKeys>) -> F,
 ) -> Result<(), Error> {
     let mut line = Line::default();
-    let mut buffer = [0; STEP_BUFFER];
-    loop {
-        let step = {
+    let steps = async {
+        let mut buffer = [0; STEP_BUFFER];
+        loop {
+            let step = {
+                let parties = parties.map(|parties| parties.borrowed(provider));
+                let mut env = RotationEnvironment { provider, store: &mut *store, parties };
+                rotation.next(&mut env, &mut buffer)?
+            };
+            let reply = match step {
+                Step::Done => return Ok(()),
+                Step::Associate(access) => {
+                    line.leave().await;
+                    let keys = rotation.keys(access);
+                    line.opened(connect(access, keys).await)?
+                }
+                step => line.perform(step).await?,
+            };
             let parties = parties.map(|parties| parties.borrowed(provider));
             let mut env = RotationEnvironment { provider, store: &mut *store, parties };
-            rotation.next(&mut env, &mut buffer)?
-        };
-        let reply = match step {
-            Step::Done => return line.close().await,
-            Step::Associate(access) => {
-                line.client = None;
-                let keys = rotation.keys(access);
-                line.opened(connect(access, keys).await)?
-            }
-            step => line.perform(step).await?,
-        };
-        let parties = parties.map(|parties| parties.borrowed(provider));
-        let mut env = RotationEnvironment { provider, store: &mut *store, parties };
-        line.explain(rotation.answer(&mut env, reply.answer()))?;
-    }
+            line.explain(rotation.answer(&mut env, reply.answer()))?;
+        }
+    };
+    let done = steps.await;
+    line.close(done.is_ok()).await;
+    done
 }
 
 /// Takes the steps of a certificate's renewal, begun or resumed, to its end. `connect` is given the public key that the
@@ -101,27 +106,32 @@ pub async fn renew_certificate<
     mut issue: impl FnMut(Vec<u8>) -> I,
 ) -> Result<(), Error> {
     let mut line = Line::default();
-    let mut buffer = [0; STEP_BUFFER];
-    loop {
-        let keys = [Access::Current, Access::Pending].map(|access| renewal.public_key(access));
-        let reply = match renewal.next(&mut buffer)? {
-            Step::Done => return line.close().await,
-            Step::Issue(request) => {
-                let der = issue(request.to_vec()).await?;
-                let mut env = RenewalEnvironment { provider, store: &mut *store, authorities };
-                renewal.issued(&mut env, &der)?;
-                continue;
-            }
-            Step::Associate(access) => {
-                line.client = None;
-                let key = keys[usize::from(access == Access::Pending)];
-                line.opened(connect(access, key).await)?
-            }
-            step => line.perform(step).await?,
-        };
-        let mut env = RenewalEnvironment { provider, store: &mut *store, authorities };
-        line.explain(renewal.answer(&mut env, reply.answer()))?;
-    }
+    let steps = async {
+        let mut buffer = [0; STEP_BUFFER];
+        loop {
+            let keys = [Access::Current, Access::Pending].map(|access| renewal.public_key(access));
+            let reply = match renewal.next(&mut buffer)? {
+                Step::Done => return Ok(()),
+                Step::Issue(request) => {
+                    let der = issue(request.to_vec()).await?;
+                    let mut env = RenewalEnvironment { provider, store: &mut *store, authorities };
+                    renewal.issued(&mut env, &der)?;
+                    continue;
+                }
+                Step::Associate(access) => {
+                    line.leave().await;
+                    let key = keys[usize::from(access == Access::Pending)];
+                    line.opened(connect(access, key).await)?
+                }
+                step => line.perform(step).await?,
+            };
+            let mut env = RenewalEnvironment { provider, store: &mut *store, authorities };
+            line.explain(renewal.answer(&mut env, reply.answer()))?;
+        }
+    };
+    let done = steps.await;
+    line.close(done.is_ok()).await;
+    done
 }
 
 /// Raises a security policy and sees that it is in force. `connect` opens associations with the protection that the new
@@ -134,18 +144,23 @@ pub async fn raise_policy<P: CryptoProvider, F: Future<Output = Result<Client<P>
     mut connect: impl FnMut() -> F,
 ) -> Result<(), Error> {
     let mut line = Line::default();
-    let mut buffer = [0; STEP_BUFFER];
-    loop {
-        let reply = match raise.next(&mut buffer)? {
-            Step::Done => return line.close().await,
-            Step::Associate(_) => {
-                line.client = None;
-                line.opened(connect().await)?
-            }
-            step => line.perform(step).await?,
-        };
-        line.explain(raise.answer(reply.answer()))?;
-    }
+    let steps = async {
+        let mut buffer = [0; STEP_BUFFER];
+        loop {
+            let reply = match raise.next(&mut buffer)? {
+                Step::Done => return Ok(()),
+                Step::Associate(_) => {
+                    line.leave().await;
+                    line.opened(connect().await)?
+                }
+                step => line.perform(step).await?,
+            };
+            line.explain(raise.answer(reply.answer()))?;
+        }
+    };
+    let done = steps.await;
+    line.close(done.is_ok()).await;
+    done
 }
 
 /// The association that is open, and the last trouble with the meter.
@@ -233,7 +248,7 @@ impl<P: CryptoProvider> Line<P> {
             return Err(error);
         }
         tracing::debug!(%error, "no answer");
-        self.client = None;
+        self.leave().await;
         self.trouble = Some(error);
         Ok(Reply::Lost)
     }
@@ -246,13 +261,22 @@ impl<P: CryptoProvider> Line<P> {
         })
     }
 
-    /// All is done; how the meter takes leave changes nothing.
-    async fn close(&mut self) -> Result<(), Error> {
+    /// Leaves the meter without a word to its association, whose keys may hold no more.
+    async fn leave(&mut self) {
+        if let Some(client) = self.client.take() {
+            client.abandon().await;
+        }
+    }
+
+    /// The end, good or bad; how the meter takes leave changes nothing.
+    async fn close(&mut self, is_done: bool) {
+        if !is_done {
+            return self.leave().await;
+        }
         if let Some(client) = self.client.take()
             && let Err(error) = client.disconnect().await
         {
             tracing::debug!(%error, "the release is not confirmed");
         }
-        Ok(())
     }
 }

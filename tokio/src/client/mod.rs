@@ -137,8 +137,13 @@ impl<P: CryptoProvider> Client<P> {
             max_value: options.max_value,
             follows_counter: options.follows_counter,
         };
-        client.associate().await?;
-        Ok(client)
+        match client.associate().await {
+            Ok(_) => Ok(client),
+            Err(error) => {
+                client.abandon().await;
+                Err(error)
+            }
+        }
     }
 
     /// Opens the association anew, after a release.
@@ -222,12 +227,18 @@ impl<P: CryptoProvider> Client<P> {
     /// # Errors
     /// The meter does not answer; the link is closed all the same.
     pub async fn disconnect(mut self) -> Result<(), Error> {
-        let released = match self.engine.agreement() {
-            Some(_) => self.release().await,
-            None => Ok(()),
-        };
-        let closed = self.link.close().await;
-        released.and(closed)
+        if self.engine.agreement().is_some()
+            && let Err(error) = self.release().await
+        {
+            self.abandon().await;
+            return Err(error);
+        }
+        self.link.close().await
+    }
+
+    /// Closes the link where things have gone wrong, without waiting long for the meter.
+    pub(crate) async fn abandon(mut self) {
+        self.link.abandon().await;
     }
 }
 

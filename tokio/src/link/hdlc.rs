@@ -84,7 +84,7 @@ impl HdlcLink {
     }
 
     /// Takes the answer that nobody waited for out of the way.
-    async fn settle(&mut self, clock: Clock, trace: &mut Tracer) -> Result<(), Error> {
+    pub(super) async fn settle(&mut self, clock: Clock, trace: &mut Tracer) -> Result<(), Error> {
         let mut dropped = Vec::new();
         while !self.primary.is_idle() {
             if !self.primary.is_connected() {

@@ -8,7 +8,7 @@ mod wrapper;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_serial::{SerialPort, SerialStream};
 
 use crate::clock::Clock;
@@ -20,6 +20,9 @@ use hdlc::HdlcLink;
 use stream::Stream;
 use udp::UdpLink;
 use wrapper::WrapperLink;
+
+/// How long a meter that did not do what it was asked is waited for when its link is closed.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The client's end of a link to one logical device.
 pub struct Link {
@@ -146,6 +149,18 @@ impl Link {
             Kind::Wrapper(link) => link.close().await,
             Kind::Udp(_) => Ok(()),
             Kind::Hdlc(link) => link.close(self.clock, &mut self.trace).await,
+        }
+    }
+
+    /// Closes the link after an error, so that the meter has it free for the next client. What becomes of that changes
+    /// nothing.
+    pub(crate) async fn abandon(&mut self) {
+        if let Kind::Hdlc(link) = &mut self.kind {
+            // A DISC does not interrupt the meter while it is speaking.
+            let _ = timeout(FAREWELL, link.settle(self.clock, &mut self.trace)).await;
+        }
+        if !matches!(timeout(FAREWELL, self.close()).await, Ok(Ok(()))) {
+            tracing::debug!("the meter does not confirm that the link is closed");
         }
     }
 }
