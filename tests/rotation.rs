@@ -6,7 +6,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
-#[path = "common/fleet.rs"]
+#[path = "common/fleet/mod.rs"]
 mod fleet;
 
 use dlms::client::rotation::{

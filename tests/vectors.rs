@@ -7,6 +7,7 @@ mod common;
 #[path = "vectors/data_protection.rs"]
 mod data_protection;
 
+use common::delegation::delegate;
 use common::{Counters, Link, PROVIDER, Provider, config, keys, provider, to_hex, unhex};
 use cosem_objects::classes::{CertificateEntity, CertificateIdentification, CertificateType, KeyData};
 use dlms::client::security_setup::key_transfer;
@@ -19,10 +20,10 @@ use dlms::{
 use dlms_axdr::{Data, Encode, Encoder, Enum, FromData, Reader};
 use dlms_security::keys::unwrap_key;
 use dlms_security::{
-    AdditionalData, AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Curve,
-    InvocationCounter, KeyId, KeyUsage, NoRandom, PeerKeys, PrivateKey, Protection, Protector, PublicKey,
-    PublicKeyProvider, RequiredProtection, RustCrypto, SecretKey, SecurityControl, SecurityError,
-    SecuritySuite, Signature, SystemTitle,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, Curve, InvocationCounter, KeyId,
+    KeyUsage, NoRandom, PeerKeys, PrivateKey, Protection, Protector, PublicKey, PublicKeyProvider,
+    RequiredProtection, RustCrypto, SecretKey, SecurityControl, SecurityError, SecuritySuite, Signature,
+    SystemTitle,
 };
 use serde_json::Value;
 
@@ -336,65 +337,7 @@ impl CryptoProvider for Drawing {
     type AeadKey = <Provider as CryptoProvider>::AeadKey;
     type WrapKey = <Provider as CryptoProvider>::WrapKey;
 
-    fn aead_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Self::AeadKey, SecurityError> {
-        PROVIDER.aead_key(suite, key)
-    }
-
-    fn seal(
-        &self,
-        key: &Self::AeadKey,
-        nonce: &[u8; 12],
-        aad: &AdditionalData<'_>,
-        text: &mut [u8],
-    ) -> Result<[u8; 12], SecurityError> {
-        PROVIDER.seal(key, nonce, aad, text)
-    }
-
-    fn open(
-        &self,
-        key: &Self::AeadKey,
-        nonce: &[u8; 12],
-        aad: &AdditionalData<'_>,
-        text: &mut [u8],
-        tag: &[u8; 12],
-    ) -> Result<(), SecurityError> {
-        PROVIDER.open(key, nonce, aad, text, tag)
-    }
-
-    fn apply_keystream(
-        &self,
-        key: &Self::AeadKey,
-        nonce: &[u8; 12],
-        text: &mut [u8],
-    ) -> Result<(), SecurityError> {
-        PROVIDER.apply_keystream(key, nonce, text)
-    }
-
-    fn wrap_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<Self::WrapKey, SecurityError> {
-        PROVIDER.wrap_key(suite, key)
-    }
-
-    fn wrap<'o>(
-        &self,
-        kek: &Self::WrapKey,
-        key: &SecretKey,
-        wrapped: &'o mut [u8],
-    ) -> Result<&'o [u8], SecurityError> {
-        PROVIDER.wrap(kek, key, wrapped)
-    }
-
-    fn unwrap(
-        &self,
-        suite: SecuritySuite,
-        kek: &Self::WrapKey,
-        wrapped: &[u8],
-    ) -> Result<SecretKey, SecurityError> {
-        PROVIDER.unwrap(suite, kek, wrapped)
-    }
-
-    fn sha256(&self, parts: &[&[u8]]) -> Result<[u8; 32], SecurityError> {
-        PROVIDER.sha256(parts)
-    }
+    delegate!(|self| PROVIDER => aead_key, seal, open, apply_keystream, wrap_key, wrap, unwrap, sha256);
 
     fn random(&self, out: &mut [u8]) -> Result<(), SecurityError> {
         out.copy_from_slice(self.0.get(..out.len()).ok_or(SecurityError::RandomUnavailable)?);

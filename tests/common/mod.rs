@@ -1,6 +1,7 @@
 //! A small meter for the tests of both engines.
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod delegation;
 pub mod public_keys;
 pub mod side;
 

@@ -12,6 +12,7 @@ use dlms_security::{
     PublicKeyProvider, SecretKey, SecurityError, SecuritySuite, Signature, SystemTitle,
 };
 
+use crate::common::delegation::delegate;
 use crate::common::{Provider, provider};
 
 /// How many keys the element has room for.
@@ -242,13 +243,7 @@ impl CryptoProvider for SecureElement {
         self.free(key.as_handle().expect("a handle"));
     }
 
-    fn sha256(&self, parts: &[&[u8]]) -> Result<[u8; 32], SecurityError> {
-        self.0.software.sha256(parts)
-    }
-
-    fn random(&self, out: &mut [u8]) -> Result<(), SecurityError> {
-        self.0.software.random(out)
-    }
+    delegate!(|self| self.0.software => sha256, random);
 }
 
 impl PublicKeyProvider for SecureElement {
