@@ -182,10 +182,16 @@ fn check(policy: Protection, rights: AccessRights, protection: Protection) {
     ];
     client.link.meter.device.method_rights = vec![(ENERGY, 1, AccessRights::INVOKE | rights)];
     client.events();
-    let is_granted = protection.contains(demanded.request());
-    // At least as the request was, and as the right demands.
-    let least = if is_granted { protection | demanded.response() } else { protection };
-    for (name, requests, granted, denied, items) in forms() {
+    for (name, requests, granted, mut denied, mut items) in forms() {
+        // What is only encrypted reads, and does nothing else.
+        let reads = name.starts_with("get") || protection != E;
+        let is_granted = protection.contains(demanded.request()) && reads;
+        if name == "access" && protection == E && protection.contains(demanded.request()) {
+            denied = "DA400000010000040600001391000002020F00161E0401000203030301 00".replace(' ', "");
+            items = ITEMS[1..].to_vec();
+        }
+        // At least as the request was, and as the right demands.
+        let least = if is_granted { protection | demanded.response() } else { protection };
         let mut answer = (String::new(), Protection::empty());
         for (index, request) in requests.iter().enumerate() {
             let is_last = index + 1 == requests.len();
@@ -222,7 +228,8 @@ fn what_rights_demand_of_requests() {
     }
 }
 
-/// Where the policy is encryption alone, requests without a tag are taken; rights may still demand one, or a signature.
+/// Where the policy is encryption alone, requests without a tag are taken, but only to read; rights may still demand one,
+/// or a signature.
 #[test]
 fn what_rights_demand_of_requests_that_are_only_encrypted() {
     let bits =

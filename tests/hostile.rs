@@ -291,6 +291,39 @@ fn a_dedicated_key_comes_encrypted() {
     assert!(ask(FULL, true));
 }
 
+/// Who can write what is only encrypted can write its counter too: that shuts out nobody who proves himself.
+#[test]
+fn a_forged_counter_shuts_nobody_out() {
+    let suite = SecuritySuite::Suite0;
+    let server = AssociationConfig { policy: Protection::ENCRYPTED, ..ciphered(NONE, suite) };
+    let (mut link, mut peer) = (Link::new(server), Peer::new(suite));
+    peer.associate(&mut link);
+    let granted = |answer: Option<Vec<u8>>| {
+        let answer = answer.unwrap();
+        assert_ne!(answer[0], 0xD8, "{}", to_hex(&answer));
+    };
+    for form in Form::ALL {
+        let is_dedicated = form.is_dedicated();
+        let control = SecurityControl::new(suite, Protection::ENCRYPTED);
+        let counter = peer.next_counter(is_dedicated);
+        let (before, stored) = (floor(&link), link.meter.counters.1.clone());
+        let request = peer.content(is_dedicated, control, 0xFFFF_FFFE, &unhex(GET));
+        granted(link.exchange(&peer.envelope(form, 0xC0, &request)));
+        assert_eq!((floor(&link), &link.meter.counters.1), (before, &stored), "{form:?}");
+        while link.session.poll_event().is_some() {}
+        // What else has no tag is below it, and that is all that came of it.
+        let request = peer.content(is_dedicated, control, counter, &unhex(GET));
+        let answer = refused(&mut link, &peer.envelope(form, 0xC0, &request), "below");
+        assert_eq!(answer, "D80106FFFFFFFF", "{form:?}");
+        granted(link.exchange(&peer.seal(form, &unhex(SET))));
+        let next = peer.next_counter(is_dedicated);
+        let request = peer.content(is_dedicated, control, next, &unhex(GET));
+        granted(link.exchange(&peer.envelope(form, 0xC0, &request)));
+        while link.session.poll_event().is_some() {}
+        refused(&mut link, &peer.envelope(form, 0xC0, &request), "once more");
+    }
+}
+
 #[test]
 fn a_title_that_proved_nothing_leaves_no_trace() {
     let (mut link, mut peer) = open(SecuritySuite::Suite0);

@@ -51,6 +51,18 @@ impl Protection {
         self.intersection(Self::AUTHENTICATED_ENCRYPTED)
     }
 
+    /// Encryption without a tag or a signature: whoever knows the information can change any bit of it. Nothing that
+    /// writes or executes something is sent or taken like this.
+    pub const fn is_encryption_alone(self) -> bool {
+        self.bits() == Self::ENCRYPTED.bits()
+    }
+
+    /// At least this protection, and never [encryption alone](Self::is_encryption_alone).
+    #[must_use]
+    pub const fn with_integrity(self) -> Self {
+        if self.is_encryption_alone() { Self::AUTHENTICATED_ENCRYPTED } else { self }
+    }
+
     /// Octets that this protection adds to the information: header, and tag if there is one.
     pub const fn overhead(self) -> usize {
         if self.contains(Self::AUTHENTICATED) {

@@ -169,9 +169,11 @@ pub enum FloorStorage {
     Ahead(u32),
     /// Each stored exactly: for who receives from a peer that cannot be told to skip, as clients from servers.
     Exact,
-    /// Not stored: for what is not authenticated, so that nobody can move a stored floor by forging, and for what
-    /// another proof shows to be new, such as a challenge that was answered.
+    /// Not stored: for what another proof shows to be new, such as a challenge that was answered.
     Volatile,
+    /// Not stored, and it holds for nothing but other content without a tag, until something with a tag comes: anybody
+    /// can forge the counter of such content, and must not shut out what is authentic.
+    Unauthenticated,
 }
 
 impl FloorStorage {
@@ -277,13 +279,15 @@ impl SendCounter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReplayWindow {
     lowest_acceptable: u32,
+    /// The same for content without a tag, where it is higher.
+    pub(crate) lowest_unauthenticated: u32,
     max_jump: u32,
 }
 
 impl ReplayWindow {
     /// A window that accepts `lowest_acceptable` and above; 0 for a new key.
     pub const fn new(lowest_acceptable: InvocationCounter) -> Self {
-        Self { lowest_acceptable: lowest_acceptable.0, max_jump: u32::MAX }
+        Self { lowest_acceptable: lowest_acceptable.0, lowest_unauthenticated: 0, max_jump: u32::MAX }
     }
 
     /// Refuses counters more than `max_jump` above the lowest acceptable one, so that a peer with the key cannot use
@@ -319,6 +323,12 @@ impl ReplayWindow {
         Ok(())
     }
 
+    /// The window for content without a tag, which must also be above what else came without one.
+    #[must_use]
+    pub const fn for_unauthenticated(self) -> Self {
+        self.raised_to(self.lowest_unauthenticated)
+    }
+
     /// The window with a floor of at least `floor`.
     #[must_use]
     pub const fn raised_to(mut self, floor: u32) -> Self {
@@ -334,6 +344,12 @@ impl ReplayWindow {
         if above > self.lowest_acceptable {
             self.lowest_acceptable = above;
         }
+        self.lowest_unauthenticated = above;
+    }
+
+    /// Moves the floor of content without a tag above a counter, which says nothing about other content.
+    pub const fn accept_unauthenticated(&mut self, counter: InvocationCounter) {
+        self.lowest_unauthenticated = counter.0.saturating_add(1);
     }
 }
 
@@ -464,6 +480,21 @@ mod tests {
         let careful = ReplayWindow::new(InvocationCounter(5)).with_max_jump(10);
         careful.check(InvocationCounter(15)).unwrap();
         assert!(careful.check(InvocationCounter(16)).is_err());
+    }
+
+    #[test]
+    fn what_has_no_tag_shuts_out_nothing_that_has_one() {
+        let last = InvocationCounter(u32::MAX - 1);
+        let mut window = ReplayWindow::new(InvocationCounter(5));
+        assert!(window.for_unauthenticated().check(InvocationCounter(4)).is_err());
+        window.for_unauthenticated().check(last).unwrap();
+        window.accept_unauthenticated(last);
+        assert!(window.for_unauthenticated().check(last).is_err());
+        window.check(InvocationCounter(5)).unwrap();
+        // What has a tag opens the way again, above itself.
+        window.accept(InvocationCounter(5));
+        assert!(window.for_unauthenticated().check(InvocationCounter(5)).is_err());
+        window.for_unauthenticated().check(InvocationCounter(6)).unwrap();
     }
 
     #[derive(Clone, Debug)]

@@ -28,6 +28,8 @@ pub struct Peer(Option<Row>);
 struct Row {
     title: SystemTitle,
     lowest_acceptable: u32,
+    /// The same for content without a tag, where it is higher.
+    lowest_unauthenticated: u32,
     /// The floor that storage holds.
     stored: u32,
 }
@@ -58,7 +60,12 @@ impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
         lowest_acceptable: InvocationCounter,
     ) -> Result<(), SecurityError> {
         let stored = lowest_acceptable.value();
-        let row = self.row(title)?.get_or_insert(Row { title, lowest_acceptable: 0, stored: 0 });
+        let row = self.row(title)?.get_or_insert(Row {
+            title,
+            lowest_acceptable: 0,
+            lowest_unauthenticated: 0,
+            stored: 0,
+        });
         row.lowest_acceptable = row.lowest_acceptable.max(stored);
         row.stored = row.stored.max(stored);
         Ok(())
@@ -66,7 +73,10 @@ impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
 
     /// The window of a peer; a fresh one if it never sent anything that was verified.
     pub fn window(&self, title: SystemTitle) -> ReplayWindow {
-        self.known(title).map_or(self.fresh, |row| self.fresh.raised_to(row.lowest_acceptable))
+        let Some(row) = self.known(title) else { return self.fresh };
+        let mut window = self.fresh.raised_to(row.lowest_acceptable);
+        window.lowest_unauthenticated = row.lowest_unauthenticated;
+        window
     }
 
     /// The window of a peer that sends under the key `id`: from the table, or else from the store. Changes nothing,
@@ -95,7 +105,8 @@ impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
         self.window(title).lowest_acceptable()
     }
 
-    /// Moves the floor of a peer above a counter whose tag was verified, after the store has the floor that it needs.
+    /// Moves the floor of a peer above a counter whose tag was verified, after the store has the floor that it needs; or
+    /// above one that came without a tag, as [`FloorStorage::Unauthenticated`] says.
     ///
     /// # Errors
     /// [`SecurityError::TooManyPeers`], [`SecurityError::Storage`]: then nothing moved, and the content must not be acted
@@ -114,13 +125,13 @@ impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
             Some(row) => row,
             None => {
                 let stored = store.floor(id, title)?;
-                Row { title, lowest_acceptable: stored.max(fresh), stored }
+                Row { title, lowest_acceptable: stored.max(fresh), lowest_unauthenticated: 0, stored }
             }
         };
         let step = match storage {
             FloorStorage::Ahead(step) => Some(step.max(1)),
             FloorStorage::Exact => Some(1),
-            FloorStorage::Volatile => None,
+            FloorStorage::Volatile | FloorStorage::Unauthenticated => None,
         };
         if let Some(step) = step
             && counter.value() >= row.stored
@@ -128,7 +139,11 @@ impl<R: AsRef<[Peer]> + AsMut<[Peer]> + ?Sized> PeerWindows<R> {
             row.stored = counter.value().saturating_add(step);
             store.reserve_floor(id, title, row.stored)?;
         }
-        row.lowest_acceptable = row.lowest_acceptable.max(counter.value().saturating_add(1));
+        let above = counter.value().saturating_add(1);
+        row.lowest_unauthenticated = above;
+        if storage != FloorStorage::Unauthenticated {
+            row.lowest_acceptable = row.lowest_acceptable.max(above);
+        }
         *place = Some(row);
         Ok(())
     }
@@ -267,9 +282,17 @@ mod tests {
         assert_eq!(window.lowest_acceptable().value(), 30);
         peers.accept(title(1), counter(30), FloorStorage::Exact, KEY, &mut medium).unwrap();
         assert_eq!(medium.floors[&title(1)], 31);
-        // What is not authenticated stores nothing.
+        // What is known to be new otherwise stores nothing.
         peers.accept(title(1), counter(200), FloorStorage::Volatile, KEY, &mut medium).unwrap();
         assert_eq!((medium.floors[&title(1)], peers.lowest_acceptable(title(1)).value()), (31, 201));
+        // What is not authenticated does not even move what holds for the rest.
+        let unauthenticated = FloorStorage::Unauthenticated;
+        peers.accept(title(1), counter(1000), unauthenticated, KEY, &mut medium).unwrap();
+        assert_eq!((medium.floors[&title(1)], peers.lowest_acceptable(title(1)).value()), (31, 201));
+        assert!(peers.window(title(1)).for_unauthenticated().check(counter(1000)).is_err());
+        peers.window(title(1)).check(counter(201)).unwrap();
+        peers.accept(title(1), counter(201), FloorStorage::Exact, KEY, &mut medium).unwrap();
+        peers.window(title(1)).for_unauthenticated().check(counter(202)).unwrap();
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Broadcast {
     /// What it is carried in. A meter that does not know the client's system title needs
     /// [`Carrier::WithTitle`] or [`Carrier::GeneralCiphering`].
     pub carrier: Carrier,
-    /// How it is protected: not encrypted alone, which every meter refuses unless it asks for just that.
+    /// How it is protected: ciphered, and authenticated too where this says no more than encrypted.
     pub protection: Protection,
     /// To whom it is addressed in general-ciphering and general-signing: the title that the meters of the group take for
     /// their own.
@@ -95,7 +95,7 @@ fn write<P: CryptoProvider>(
     let transaction = is_general.then(|| TransactionId::draw(env.provider)).transpose()?;
     let envelope = Envelope { carrier: broadcast.carrier, key: KeyClass::Broadcast };
     let transaction = transaction.unwrap_or_default();
-    let form = Form::new(envelope, broadcast.protection, broadcast.recipient, transaction);
+    let form = Form::new(envelope, broadcast.protection.with_integrity(), broadcast.recipient, transaction);
     let keys = env.keys(None).ok_or(ClientError::Configuration("a broadcast needs the security context"))?;
     let (mut keys, counters) = keys;
     if form.protection.ciphering().is_empty() {

@@ -36,7 +36,9 @@ pub struct ClientConfig {
     /// The password of LLS, or the HLS secret of mechanisms 2, 3, 4 and 6.
     pub secret: Secret,
     /// The protection of requests, and the least protection of whatever comes back, once the association is open. The
-    /// InitiateRequest of a ciphered context is authenticated and encrypted whatever stands here.
+    /// InitiateRequest of a ciphered context is authenticated and encrypted whatever stands here. So is every request but
+    /// GET where this and `request_protection` say no more than encrypted: what is only encrypted can be changed on its
+    /// way, and [no server of ours](crate::server) writes or executes it.
     pub policy: Protection,
     /// What requests are protected with besides `policy`: a signature, where responses need none.
     pub request_protection: Protection,

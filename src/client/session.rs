@@ -336,6 +336,12 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         self.config.policy | self.config.request_protection
     }
 
+    /// Who is not asked to change anything may be asked with encryption alone.
+    fn protection_of(&self, request: Option<&u8>) -> Protection {
+        let protection = self.request_protection();
+        if request == Some(&xdlms::GET_REQUEST) { protection } else { protection.with_integrity() }
+    }
+
     pub(super) fn is_protected(&self) -> bool {
         self.config.ciphered && !self.request_protection().is_empty()
     }
@@ -355,8 +361,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
         if self.is_protected() {
             let largest = limit.max(out.len());
             let envelope = self.envelope();
-            overhead =
-                envelope.overhead(self.request_protection(), self.suite, TransactionId::DRAWN, largest);
+            overhead = envelope.overhead(self.protection_of(None), self.suite, TransactionId::DRAWN, largest);
         }
         let room = out.len().saturating_sub(overhead.max(Self::TRANSMIT_OVERHEAD));
         limit.saturating_sub(overhead).min(room)
@@ -387,7 +392,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Client<P, B> {
             if self.needs_general_protection() && !missing.is_empty() {
                 return Err(ClientError::NotNegotiated(missing));
             }
-            let (envelope, protection) = (self.envelope(), self.request_protection());
+            let (envelope, protection) = (self.envelope(), self.protection_of(out.get(HEADROOM)));
             let is_general = self.needs_general_protection();
             let transaction = is_general.then(|| TransactionId::draw(env.provider)).transpose()?;
             self.transaction = transaction.and_then(|transaction| transaction.octets().try_into().ok());

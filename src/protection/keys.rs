@@ -166,9 +166,9 @@ impl<P: CryptoProvider> Keys<'_, P> {
 
     /// Opens a received APDU in place, layer by layer: at most one ciphering and one signature, in either order.
     ///
-    /// A plain APDU passes only if nothing is required. One that is signed and not ciphered needs a [`KeyRing`], which
-    /// remembers the last transaction-ids. Nothing but replay windows changes, and these only after a tag
-    /// has matched.
+    /// A plain APDU passes only if nothing is required. One that is signed and not authenticated needs a [`KeyRing`], which
+    /// remembers the last transaction-ids. Nothing but replay windows changes, and these only after a tag has matched, but
+    /// for the one that holds for nothing but APDUs without a tag.
     ///
     /// # Errors
     /// [`ProtectionError`]. `apdu` is then of no more use.
@@ -193,11 +193,13 @@ impl<P: CryptoProvider> Keys<'_, P> {
         if !opened.protection.contains(demand.required) {
             return Err(ProtectionError::Required);
         }
-        if opened.protection == Protection::SIGNED
+        let is_signed = opened.protection.contains(Protection::SIGNED);
+        if is_signed
+            && !opened.protection.contains(Protection::AUTHENTICATED)
             && !demand.is_carried
             && demand.transaction.is_none_or(|id| Some(id) != opened.transaction)
         {
-            // A signature alone has no counter: only the transaction-id tells a replay.
+            // A signature has no counter, and one without a tag can be forged: only the transaction-id tells a replay.
             let ring = self.key_ring.as_deref_mut().ok_or(ProtectionError::NoKey)?;
             let transaction = opened.transaction.unwrap_or_default();
             ring.check_transaction(self.provider, demand.peer, &transaction)?;

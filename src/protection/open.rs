@@ -14,9 +14,6 @@ use super::error::ProtectionError;
 use super::key_ring::KeyRing;
 use super::keys::{Demand, Keys, Layer, Opened};
 
-/// How far an APDU without an authentication tag may move a replay window.
-const UNAUTHENTICATED_JUMP: u32 = 256;
-
 /// The replay windows that a key is held against.
 pub(super) enum Windows<'w> {
     /// Of a key that several peers use, with the name under which its floors are stored.
@@ -46,7 +43,10 @@ impl Windows<'_> {
         match self {
             Self::Peers(windows, id) => windows.accept(peer, counter, storage, *id, store),
             Self::One(window) => {
-                window.accept(counter);
+                match storage {
+                    FloorStorage::Unauthenticated => window.accept_unauthenticated(counter),
+                    _ => window.accept(counter),
+                }
                 Ok(())
             }
             Self::None => Ok(()),
@@ -75,16 +75,15 @@ impl<'w> Checked<'w> {
     ) -> Result<Self, ProtectionError> {
         let header = SecurityHeader::parse(content)?;
         Requirement { suite, protection: demand.required, key_set }.check(header.control)?;
-        let window = windows.window(demand.peer, store)?;
-        window.check(header.counter)?;
+        let mut window = windows.window(demand.peer, store)?;
         let floor_before = window.lowest_acceptable();
-        let is_authenticated = header.control.protection().contains(Protection::AUTHENTICATED);
-        let storage = if is_authenticated { demand.floors } else { FloorStorage::Volatile };
         // Without a tag anybody can forge the counter: such an APDU is taken only where this side asked for encryption
-        // alone, may not push the window far, and moves nothing that is stored.
-        if !is_authenticated && header.counter.value() - floor_before.value() > UNAUTHENTICATED_JUMP {
-            return Err(ProtectionError::Replay(floor_before.value()));
+        // alone, and moves nothing that an APDU with a tag is held against.
+        let mut storage = demand.floors;
+        if !header.control.protection().contains(Protection::AUTHENTICATED) {
+            (window, storage) = (window.for_unauthenticated(), FloorStorage::Unauthenticated);
         }
+        window.check(header.counter)?;
         Ok(Self { header, floor_before, peer: demand.peer, storage, windows })
     }
 

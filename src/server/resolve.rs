@@ -93,7 +93,11 @@ impl<'r> Requester<'r> {
             .ok_or(DataAccessResult::ObjectUndefined)?;
         let rights = device.attribute_access(self.association, index, descriptor.attribute_id);
         let response = self
-            .check((descriptor.class_id, descriptor.instance_id, descriptor.attribute_id), rights, wanted)
+            .check::<true>(
+                (descriptor.class_id, descriptor.instance_id, descriptor.attribute_id),
+                rights,
+                wanted,
+            )
             .ok_or(DataAccessResult::ReadWriteDenied)?;
         Ok(Granted { index, response })
     }
@@ -109,7 +113,7 @@ impl<'r> Requester<'r> {
             .ok_or(ActionResult::ObjectUndefined)?;
         let rights = device.method_access(self.association, index, descriptor.method_id);
         let response = self
-            .check(
+            .check::<false>(
                 (descriptor.class_id, descriptor.instance_id, descriptor.method_id),
                 rights,
                 AccessRights::INVOKE,
@@ -127,7 +131,8 @@ impl<'r> Requester<'r> {
     }
 
     /// The protection demanded of the response if the rights grant what is wanted to a request protected like this.
-    fn check(
+    /// Whatever the policy says, nothing is written or invoked by what is only encrypted.
+    fn check<const ATTRIBUTE: bool>(
         self,
         item: (u16, LogicalName, i8),
         rights: AccessRights,
@@ -138,7 +143,10 @@ impl<'r> Requester<'r> {
         if !rights.contains(wanted) {
             return None;
         }
+        // READ and INVOKE are the same bit.
+        let reads = ATTRIBUTE && wanted == AccessRights::READ;
         let is_protected = self.protection.contains(demanded.request())
+            && (reads || !self.protection.is_encryption_alone())
             && (response.ciphering().is_empty() || self.is_ciphered)
             && (!response.contains(Protection::SIGNED) || self.can_sign)
             && !(self.is_restricted && OUT_OF_BROADCAST.contains(&item.0));
