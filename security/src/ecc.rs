@@ -30,7 +30,7 @@ macro_rules! on_curve {
     };
 }
 
-impl<R: Random> PublicKeyProvider for RustCrypto<R> {
+impl<R: Random, const FUNCTIONS: u8> PublicKeyProvider for RustCrypto<R, FUNCTIONS> {
     fn generate(&self, curve: Curve) -> Result<PrivateKey, SecurityError> {
         let is_scalar = |key: &PrivateKey| on_curve!(curve, ecc, _Hash => ecc::SecretKey::from_slice(key.expose()).is_ok());
         PrivateKey::draw(curve, |octets| self.random(octets), is_scalar)

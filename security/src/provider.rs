@@ -13,12 +13,15 @@ bitflags! {
         const CIPHERING = 0x01;
         /// The envelopes general-ciphering and general-signing.
         const GENERAL_ENVELOPES = 0x02;
-        /// Signatures and key agreement: mechanism 7, general-signing.
+        /// Signatures, key agreement and certificates: mechanism 7, general-signing, keys agreed for one message, and
+        /// methods 3 to 8 of Security setup objects.
         const PUBLIC_KEYS = 0x04;
         /// The service ACCESS. It is not cryptography, but left out in the same way.
         const ACCESS = 0x08;
         /// The methods of Security setup objects, which change keys, certificates and policy.
         const KEY_MANAGEMENT = 0x10;
+        /// What Data protection objects (class 30) do, where there are [`Functions::GENERAL_ENVELOPES`] too.
+        const DATA_PROTECTION = 0x20;
     }
 }
 

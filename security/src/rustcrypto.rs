@@ -18,18 +18,28 @@ use sha2::Sha256;
 use zeroize::{Zeroize, optimization_barrier};
 
 use crate::{
-    AdditionalData, CryptoProvider, Random, SecretKey, SecurityError, SecuritySuite, secret::tags_equal,
+    AdditionalData, CryptoProvider, Functions, Random, SecretKey, SecurityError, SecuritySuite,
+    secret::tags_equal,
 };
 
 /// The RustCrypto crates, with the caller's source of random octets.
+///
+/// `FUNCTIONS` are the bits of [`Functions`] that the program uses, all unless said otherwise.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RustCrypto<R> {
+pub struct RustCrypto<R, const FUNCTIONS: u8 = { Functions::all().bits() }> {
     random: R,
 }
 
 impl<R: Random> RustCrypto<R> {
     /// A provider that draws its random octets from `random`.
     pub const fn new(random: R) -> Self {
+        Self { random }
+    }
+}
+
+impl<R: Random, const FUNCTIONS: u8> RustCrypto<R, FUNCTIONS> {
+    /// As [`RustCrypto::new`], for a program that does not use all functions.
+    pub const fn with_functions(random: R) -> Self {
         Self { random }
     }
 }
@@ -62,9 +72,11 @@ impl fmt::Debug for WrapKey {
     }
 }
 
-impl<R: Random> CryptoProvider for RustCrypto<R> {
+impl<R: Random, const FUNCTIONS: u8> CryptoProvider for RustCrypto<R, FUNCTIONS> {
     type AeadKey = AeadKey;
     type WrapKey = WrapKey;
+
+    const FUNCTIONS: Functions = Functions::from_bits_truncate(FUNCTIONS);
 
     fn aead_key(&self, suite: SecuritySuite, key: &SecretKey) -> Result<AeadKey, SecurityError> {
         let key = key.octets()?;

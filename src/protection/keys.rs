@@ -296,7 +296,8 @@ impl<P: CryptoProvider> Keys<'_, P> {
 
     /// Our own key pair for `usage`, its curve, and who computes.
     pub(super) fn asymmetric(&self) -> Result<(Asymmetric<'_>, Curve), SecurityError> {
-        let curve = self.context.suite.curve().ok_or(SecurityError::KeyMissing)?;
+        let curve = self.context.suite.curve().filter(|_| P::FUNCTIONS.contains(Functions::PUBLIC_KEYS));
+        let curve = curve.ok_or(SecurityError::KeyMissing)?;
         Ok((self.asymmetric.ok_or(SecurityError::KeyMissing)?, curve))
     }
 }

@@ -13,20 +13,33 @@ pub type Provider = crate::no_cipher::NoCipher;
 #[cfg(all(feature = "suite0", not(feature = "suite2")))]
 pub type Provider = dlms_security::SuiteZero<Random, FUNCTIONS>;
 #[cfg(feature = "suite2")]
-pub type Provider = dlms_security::RustCrypto<Random>;
+pub type Provider = dlms_security::RustCrypto<Random, FUNCTIONS>;
 
 #[cfg(feature = "suite0")]
 pub type Random = fn(&mut [u8]) -> Result<(), dlms_security::SecurityError>;
 
-/// What is used besides ciphering.
-#[cfg(all(feature = "suite0", not(feature = "suite2")))]
+/// What is used of what there is.
+#[cfg(feature = "suite0")]
 const FUNCTIONS: u8 = {
     use dlms_security::Functions;
 
-    let access = if cfg!(feature = "access") { Functions::ACCESS } else { Functions::empty() };
-    let general = if cfg!(feature = "general") { Functions::GENERAL_ENVELOPES } else { Functions::empty() };
-    let keys = if cfg!(feature = "keys") { Functions::KEY_MANAGEMENT } else { Functions::empty() };
-    access.union(general).union(keys).bits()
+    let mut used = Functions::CIPHERING;
+    if cfg!(feature = "access") {
+        used = used.union(Functions::ACCESS);
+    }
+    if cfg!(feature = "general") {
+        used = used.union(Functions::GENERAL_ENVELOPES);
+    }
+    if cfg!(feature = "suite2") {
+        used = used.union(Functions::PUBLIC_KEYS);
+    }
+    if cfg!(feature = "keys") {
+        used = used.union(Functions::KEY_MANAGEMENT);
+    }
+    if cfg!(feature = "data-protection") {
+        used = used.union(Functions::DATA_PROTECTION);
+    }
+    used.bits()
 };
 
 /// What protects messages.
@@ -51,9 +64,6 @@ impl Keys {
 
     #[cfg(feature = "suite0")]
     pub fn new() -> Self {
-        #[cfg(feature = "suite2")]
-        let provider = Provider::new(random);
-        #[cfg(not(feature = "suite2"))]
         let provider = Provider::with_functions(random);
         Self {
             security: core::array::from_fn(|setup| context(&provider, setup)),

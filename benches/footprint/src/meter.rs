@@ -8,8 +8,8 @@ use cosem_objects::classes::{
 };
 #[cfg(feature = "classes")]
 use cosem_objects::classes::{
-    CommunicationPortProtection, DataProtection, DemandRegister, ExtendedRegister, FunctionControl,
-    LockoutRule, PortProtectionMode, ScheduleType, SingleActionSchedule,
+    CommunicationPortProtection, DemandRegister, ExtendedRegister, FunctionControl, LockoutRule,
+    PortProtectionMode, ScheduleType, SingleActionSchedule,
 };
 use cosem_objects::{
     AccessRights, ActionResult, AssociationId, CaptureObjectDefinition, LogicalDevice, OctetString,
@@ -77,8 +77,8 @@ pub struct Device {
     functions: FunctionControl<2, 4>,
     #[cfg(feature = "classes")]
     port_protection: CommunicationPortProtection,
-    #[cfg(feature = "classes")]
-    data_protection: DataProtection<64>,
+    #[cfg(feature = "data-protection")]
+    data_protection: cosem_objects::classes::DataProtection<64>,
     public: AssociationLn<1>,
     reader: AssociationLn<1>,
     #[cfg(feature = "suite2")]
@@ -260,7 +260,7 @@ impl LogicalDevice for Device {
         functions,
         #[cfg(feature = "classes")]
         port_protection,
-        #[cfg(feature = "classes")]
+        #[cfg(feature = "data-protection")]
         data_protection,
         public,
         reader,
@@ -411,8 +411,11 @@ impl Device {
                 },
                 LogicalName::new(0, 0, 22, 0, 0, 255),
             ),
-            #[cfg(feature = "classes")]
-            data_protection: DataProtection::new(LogicalName::new(0, 0, 43, 2, 0, 255), 0),
+            #[cfg(feature = "data-protection")]
+            data_protection: cosem_objects::classes::DataProtection::new(
+                LogicalName::new(0, 0, 43, 2, 0, 255),
+                0,
+            ),
             public: association(0),
             reader: association(1),
             #[cfg(feature = "suite2")]

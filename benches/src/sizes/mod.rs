@@ -45,16 +45,17 @@ const LLS_ALONE: &str = "LLS alone";
 const MINIMAL: &str = "suite0";
 
 /// What can be had besides, each alone on top of the minimal meter.
-const OPTIONS: [(&str, &str); 9] = [
+const OPTIONS: [(&str, &str); 10] = [
     ("access", "the service ACCESS"),
     ("general", "general-ciphering and its relatives"),
-    ("suite2", "suites 1 and 2, HLS 7; with ACCESS, the general envelopes and longer buffers"),
+    ("suite2", "suites 1 and 2, HLS 7; with longer buffers"),
     ("keys", "Security setup: keys and policy can be changed"),
     ("flash-counters", "invocation counters on flash"),
     ("flash-profile", "the load profile on flash: a year instead of a day"),
     ("image", "image transfer into flash"),
     ("sign-on", "the sign-on of IEC 62056-21"),
-    ("classes", "six more classes: 4, 5, 22, 30, 122, 124"),
+    ("data-protection", "class 30, and the general envelopes"),
+    ("classes", "five more classes: 4, 5, 22, 122, 124"),
 ];
 
 /// A meter whose figures are stated.

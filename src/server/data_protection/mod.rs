@@ -238,7 +238,8 @@ impl Call {
 
 impl<P: CryptoProvider> Host<'_, P> {
     /// Whether a program has what protected data need.
-    pub(super) const HAS_DATA_PROTECTION: bool = P::FUNCTIONS.contains(Functions::GENERAL_ENVELOPES);
+    pub(super) const HAS_DATA_PROTECTION: bool =
+        P::FUNCTIONS.contains(Functions::DATA_PROTECTION.union(Functions::GENERAL_ENVELOPES));
 }
 
 fn too_long(_: dlms_axdr::BufferFull) -> ActionResult {

@@ -3,7 +3,7 @@
 use cosem_objects::{ActionResult, GetError};
 use dlms_axdr::{Data, Encoder};
 use dlms_security::certificate::CertificateStore;
-use dlms_security::{CryptoProvider, KeyStore};
+use dlms_security::{CryptoProvider, Functions, KeyStore};
 
 use super::certificates::write_certificates;
 use super::{KeyManagement, Setup};
@@ -62,6 +62,7 @@ impl<P: CryptoProvider, S: KeyStore> KeyManagement<P> for KeyManager<P, S> {
         match method {
             1 => self.security_activate(setup, parameter),
             2 => self.key_transfer(setup, parameter),
+            _ if !P::FUNCTIONS.contains(Functions::PUBLIC_KEYS) => Err(ActionResult::ReadWriteDenied),
             3 => self.key_agreement(setup, parameter, encoder),
             4 => self.generate_key_pair(setup, parameter),
             5 => self.generate_certificate_request(setup, parameter, encoder),

@@ -155,8 +155,10 @@ impl<P: CryptoProvider> SetupAttributes for Host<'_, P> {
             },
             5 => encoder.data(context.own_title().octets())?,
             6 => match self.key_management.as_deref().zip(self.certificates) {
-                Some((management, store)) => management.certificates(store, encoder)?,
-                None => encoder.array(0)?,
+                Some((management, store)) if Self::HAS_CERTIFICATES => {
+                    management.certificates(store, encoder)?
+                }
+                _ => encoder.array(0)?,
             },
             _ => return Err(DataAccessResult::ReadWriteDenied.into()),
         }
@@ -167,6 +169,7 @@ impl<P: CryptoProvider> SetupAttributes for Host<'_, P> {
 impl<P: CryptoProvider> Host<'_, P> {
     const HAS_KEYS: bool = P::FUNCTIONS.contains(Functions::CIPHERING);
     const HAS_MANAGEMENT: bool = Self::HAS_KEYS && P::FUNCTIONS.contains(Functions::KEY_MANAGEMENT);
+    const HAS_CERTIFICATES: bool = Self::HAS_MANAGEMENT && P::FUNCTIONS.contains(Functions::PUBLIC_KEYS);
 
     /// Invokes a method of a Security setup object; gives the length of the return value.
     pub(super) fn invoke_security_setup(

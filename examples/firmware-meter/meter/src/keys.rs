@@ -4,9 +4,9 @@
 //! own at manufacture. Those that take their places are in [`Storage`].
 
 use dlms::security::{
-    AuthenticationKey, CounterId, CounterStore, CryptoProvider, Curve, KeyId, KeyPairSlot, KeyStore,
-    KeyUsage, KnownPeer, PrivateKey, PublicKey, RequiredProtection, RustCrypto, SecretKey, SecurityError,
-    SecuritySuite, SetupChange, StorageError, SystemTitle,
+    AuthenticationKey, CounterId, CounterStore, CryptoProvider, Curve, Functions, KeyId, KeyPairSlot,
+    KeyStore, KeyUsage, KnownPeer, PrivateKey, PublicKey, RequiredProtection, RustCrypto, SecretKey,
+    SecurityError, SecuritySuite, SetupChange, StorageError, SystemTitle,
 };
 use dlms::server::KeyManager;
 use dlms::{KeyPairs, KeyRing, SecurityContext};
@@ -19,7 +19,10 @@ pub const TITLE: SystemTitle = SystemTitle::from_octets(*b"GURX0001");
 const CLIENT: SystemTitle = SystemTitle::from_octets([0x47, 0x55, 0x52, 0x58, 0, 0, 0, 1]);
 
 /// The software that computes, and where its random numbers come from.
-pub type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>>;
+pub type Provider = RustCrypto<fn(&mut [u8]) -> Result<(), SecurityError>, { FUNCTIONS.bits() }>;
+
+/// It has no Data protection object.
+const FUNCTIONS: Functions = Functions::all().difference(Functions::DATA_PROTECTION);
 
 /// The security setups, by their places.
 pub const SUITES: [SecuritySuite; 2] = [SecuritySuite::Suite0, SecuritySuite::Suite2];
@@ -50,7 +53,7 @@ pub struct Keys {
 
 impl Keys {
     pub fn new(storage: &'static Storage) -> Result<Self, SecurityError> {
-        let provider: Provider = RustCrypto::new(random);
+        let provider = Provider::with_functions(random);
         let client_key = PublicKey::new(Curve::P384, &CLIENT_KEY)?;
         let pair = |setup: usize| {
             let kept = storage.keys(setup)?;
