@@ -172,7 +172,8 @@ pub(crate) fn find_signature_key(
         return (key.curve() == curve).then_some(PeerKeySource::Known);
     }
     let key = asymmetric.peers.certified_key(asymmetric.provider, certificate?, peer, USAGE)?;
-    storage.get_mut(..key.octets().len())?.copy_from_slice(key.octets());
+    let octets = key.octets();
+    storage.get_mut(..octets.len())?.copy_from_slice(octets);
     (key.curve() == curve).then_some(PeerKeySource::Certified(curve))
 }
 

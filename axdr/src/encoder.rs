@@ -69,12 +69,13 @@ impl<'b> Encoder<'b> {
 
     /// How much room is left.
     pub const fn remaining(&self) -> usize {
+        // One of both is empty, and `length` never exceeds the other.
         (self.buffer.len().wrapping_add(self.held.len())).wrapping_sub(self.length)
     }
 
     /// What was written.
     pub fn written(&self) -> &[u8] {
-        // `length` never exceeds the buffer, so the fallback is never taken; it spares a panic path.
+        // `length` never exceeds the buffer, nor is it more than 0 while there is none: the fallback is not taken.
         self.buffer.get(..self.length).unwrap_or_default()
     }
 
@@ -101,6 +102,7 @@ impl<'b> Encoder<'b> {
     /// One element is written whole; the next one begins.
     #[inline]
     pub fn element_done(&mut self) {
+        // Fewer than 2^32: their count has four octets.
         self.set_next(self.cursor.next.wrapping_add(1));
     }
 
@@ -263,7 +265,8 @@ impl<'b> Encoder<'b> {
     #[cold]
     #[inline(never)]
     fn long_length(&mut self, length: usize) -> Result<(), BufferFull> {
-        let [a, b, c, d] = (length as u32).to_be_bytes();
+        // No buffer takes what is longer.
+        let [a, b, c, d] = u32::try_from(length).map_err(|_| BufferFull)?.to_be_bytes();
         match length {
             0..=0xFF => self.parts([], [0x81, d]),
             0x100..=0xFFFF => self.parts([], [0x82, c, d]),

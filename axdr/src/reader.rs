@@ -192,6 +192,7 @@ impl<'a> Reader<'a> {
 
     /// What was read by `after`, which is this reader later on.
     pub(crate) fn before(&self, after: &Self) -> &'a [u8] {
+        // Less is left later on, so the fallback is not taken.
         self.rest.get(..self.rest.len().wrapping_sub(after.rest.len())).unwrap_or_default()
     }
 

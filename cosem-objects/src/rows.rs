@@ -92,28 +92,22 @@ impl<'a, 'c, const COLUMNS: usize> CompleteRows<'a, 'c, COLUMNS> {
     /// # Errors
     /// The row does not decode or does not fit the columns.
     pub fn next_row(&mut self) -> Result<Option<&[Data<'a>]>, RowError> {
-        let Some(row) = self.rows.next_row()? else { return Ok(None) };
+        let Some(mut row) = self.rows.next_row()? else { return Ok(None) };
         let expected = self.layout.columns.len();
         if row.len() > expected {
             return Err(RowError::TooManyCells { expected, found: row.len() });
         }
-        let mut filled = 0;
-        for (cell, (column, definition)) in row.zip(self.layout.columns.iter().enumerate()) {
+        for (column, definition) in self.layout.columns.iter().enumerate() {
+            let cell = row.next().transpose()?.unwrap_or(Data::NullData);
             let before = self.cells.get(column).copied();
-            let value = complete(&self.layout, definition, before, cell?)
+            let value = complete(&self.layout, definition, before, cell)
                 .ok_or(RowError::DifferenceToNothing { column })?;
             match self.cells.get_mut(column) {
                 Some(place) => *place = value,
-                None => drop(self.cells.push(value)),
-            }
-            filled = column.saturating_add(1);
-        }
-        for (column, definition) in self.layout.columns.iter().enumerate().skip(filled) {
-            let before = self.cells.get(column).copied();
-            let value = complete(&self.layout, definition, before, Data::NullData).unwrap_or(Data::NullData);
-            match self.cells.get_mut(column) {
-                Some(place) => *place = value,
-                None => drop(self.cells.push(value)),
+                None => {
+                    let too_many = RowError::TooManyColumns { limit: COLUMNS, found: expected };
+                    self.cells.push(value).map_err(|_| too_many)?;
+                }
             }
         }
         Ok(Some(&self.cells))

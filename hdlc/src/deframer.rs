@@ -217,6 +217,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Deframer<B> {
                 Some(header.frame(all.get(range)?))
             }
             Scan::Partial { start, need } => {
+                // Fewer octets than the candidate needs, and none is followed that needs more than the buffer.
                 let rest = all.get(start..)?;
                 self.buffer.as_mut().get_mut(..rest.len())?.copy_from_slice(rest);
                 (self.head, self.filled, self.need) = (0, rest.len(), need);
@@ -389,6 +390,7 @@ impl Candidate {
             statistics.lengths = statistics.lengths.saturating_add(1);
             return Refused(self.strike(length));
         }
+        // The closing flag stands behind them; and what is left out fails the check.
         self.crc.update(octets.get(self.checked..length).unwrap_or_default());
         if !self.crc.is_good() {
             log!(debug, "frame rejected: frame check sequence");

@@ -134,6 +134,7 @@ impl<'a> Frame<'a> {
         let mut checked = 0;
         if header.has_information(claimed)? {
             checked = header.length.wrapping_add(CHECK);
+            // They are there, by the length; a check of nothing fails.
             crc.update(octets.get(..checked).unwrap_or_default());
             if !crc.is_good() {
                 return fail(header.length, FrameErrorKind::HeaderCheck);
@@ -252,6 +253,7 @@ impl Header {
     /// The frame, `octets` being those between the flags, of which every check has passed.
     pub(crate) fn frame(self, octets: &[u8]) -> Frame<'_> {
         let Self { destination, source, control, segmented, .. } = self;
+        // Without an information field there is one check sequence, and the range is none.
         let information =
             octets.get(self.length.wrapping_add(CHECK)..self.claimed.wrapping_sub(CHECK)).unwrap_or(&[]);
         Frame { destination, source, control, segmented, information }
@@ -284,6 +286,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn put(&mut self, octets: &[u8]) {
         let room = self.out.get_mut(self.at..).and_then(|room| room.get_mut(..octets.len()));
+        // What is left out is missed when all is counted.
         if let Some(room) = room {
             room.copy_from_slice(octets);
             self.at = self.at.wrapping_add(octets.len());

@@ -645,7 +645,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>, U: AsRef<[u8]> + AsMut<[u8]>> Secondary<B, U>
         let Some((size, rest)) = entries.split_first_chunk() else {
             return (&[], &[]);
         };
-        rest.split_at_checked(usize::from(u16::from_be_bytes(*size))).unwrap_or((rest, &[]))
+        // Entries are whole: the fallback is not taken.
+        rest.split_at_checked(usize::from(u16::from_be_bytes(*size))).unwrap_or_default()
     }
 
     fn transmit_unconfirmed(&mut self, poll_final: bool, out: &mut [u8]) -> Result<usize, TransmitError> {

@@ -308,12 +308,15 @@ impl<'h> Lanes<'h> {
         for chunk in pieces.iter().flat_map(|piece| piece.chunks(16)) {
             let next = left_aligned(chunk);
             begun |= next >> bits;
-            bits += 8 * chunk.len() as u32;
-            if let Some(over) = bits.checked_sub(128) {
-                self.push(begun);
-                begun = next.checked_shl(8 * chunk.len() as u32 - over).unwrap_or(0);
-                bits = over;
-            }
+            let all = bits + 8 * chunk.len() as u32;
+            let Some(over) = all.checked_sub(128) else {
+                bits = all;
+                continue;
+            };
+            self.push(begun);
+            // By 128 bits if the chunk filled a block alone: nothing of it is left.
+            begun = next.checked_shl(128 - bits).unwrap_or(0);
+            bits = over;
         }
         if bits != 0 {
             self.push(begun);
@@ -359,6 +362,7 @@ fn left_aligned(octets: &[u8]) -> u128 {
     if let [last] = rest {
         value = (value << 8) | u128::from(*last);
     }
+    // By 128 bits if there are no octets.
     value.checked_shl(128 - 8 * octets.len() as u32).unwrap_or(0)
 }
 
@@ -374,7 +378,7 @@ fn schedule<C: KeyInit>(suite: SecuritySuite, key: &[u8]) -> Result<C, SecurityE
 }
 
 /// Every A-XDR length fits in 32 bits, and 2^32 octets are far below what one GCM invocation may take.
-fn check_len(text: &[u8]) -> Result<(), SecurityError> {
+pub(crate) fn check_len(text: &[u8]) -> Result<(), SecurityError> {
     u32::try_from(text.len()).map_err(|_| SecurityError::TooLong)?;
     Ok(())
 }

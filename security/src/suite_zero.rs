@@ -10,7 +10,7 @@ use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
 use zeroize::Zeroizing;
 
-use crate::rustcrypto::{unwrapped, wrap_error};
+use crate::rustcrypto::{check_len, unwrapped, wrap_error};
 use crate::{
     AdditionalData, CryptoProvider, Functions, Random, SecretKey, SecurityError, SecuritySuite,
     constant_time_eq,
@@ -73,6 +73,7 @@ impl Aead128Key {
     fn apply_keystream(&self, nonce: &[u8; 12], text: &mut [u8]) {
         let mut number = 1u32;
         for chunk in text.chunks_mut(16) {
+            // There are fewer than 2^28 blocks.
             number = number.wrapping_add(1);
             let keystream = self.keystream(nonce, number);
             chunk.iter_mut().zip(keystream.iter()).for_each(|(octet, key)| *octet ^= key);
@@ -149,6 +150,7 @@ impl<R: Random, const FUNCTIONS: u8> CryptoProvider for SuiteZero<R, FUNCTIONS> 
         aad: &AdditionalData<'_>,
         text: &mut [u8],
     ) -> Result<[u8; 12], SecurityError> {
+        check_len(text)?;
         let aad = aad.pieces()?;
         key.apply_keystream(nonce, text);
         Ok(key.tag(nonce, &aad, text))
@@ -162,6 +164,7 @@ impl<R: Random, const FUNCTIONS: u8> CryptoProvider for SuiteZero<R, FUNCTIONS> 
         text: &mut [u8],
         tag: &[u8; 12],
     ) -> Result<(), SecurityError> {
+        check_len(text)?;
         if !constant_time_eq(&key.tag(nonce, &aad.pieces()?, text), tag) {
             return Err(SecurityError::TagMismatch);
         }
@@ -175,6 +178,7 @@ impl<R: Random, const FUNCTIONS: u8> CryptoProvider for SuiteZero<R, FUNCTIONS> 
         nonce: &[u8; 12],
         text: &mut [u8],
     ) -> Result<(), SecurityError> {
+        check_len(text)?;
         key.apply_keystream(nonce, text);
         Ok(())
     }

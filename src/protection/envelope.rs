@@ -196,7 +196,7 @@ impl Envelope {
                 header_length(transaction).saturating_add(self.key.info_length(suite))
             }
         };
-        (1 + length_octets(limit) + 5 + tag).saturating_add(signing).saturating_add(carrier)
+        length_octets(limit).saturating_add(1 + 5 + tag).saturating_add(signing).saturating_add(carrier)
     }
 }
 
@@ -205,8 +205,8 @@ impl KeyClass {
     pub(super) const fn info_length(self, suite: SecuritySuite) -> usize {
         match self {
             Self::Global | Self::Dedicated | Self::Broadcast => 3,
-            Self::Wrapped => 4 + suite.wrapped_key_len(),
-            Self::OnePassDiffieHellman => 6 + 2 * pair_length(suite),
+            Self::Wrapped => suite.wrapped_key_len().saturating_add(4),
+            Self::OnePassDiffieHellman => pair_length(suite).saturating_mul(2).saturating_add(6),
             Self::StaticUnifiedModel => 5,
         }
     }
@@ -214,7 +214,8 @@ impl KeyClass {
 
 /// The octets of general-signing around a content, in an APDU of no more than `limit`.
 const fn signing_overhead(suite: SecuritySuite, transaction: usize, limit: usize) -> usize {
-    (1 + length_octets(limit) + 1 + pair_length(suite)).saturating_add(header_length(transaction))
+    let around = length_octets(limit).saturating_add(pair_length(suite)).saturating_add(1 + 1);
+    around.saturating_add(header_length(transaction))
 }
 
 /// The octets of the header that this side writes: without date-time and other-information.

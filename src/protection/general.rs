@@ -185,8 +185,11 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let length = apdu.len().saturating_add(form.protection.overhead());
         let content_start =
             apdu.start.checked_sub(SecurityHeader::LENGTH).ok_or(ProtectionError::BufferFull)?;
-        let head_length =
-            header.length().saturating_add(info.len()).saturating_add(1 + length_octets(length));
+        let head_length = header
+            .length()
+            .saturating_add(info.len())
+            .saturating_add(length_octets(length))
+            .saturating_add(1);
         let start = content_start.checked_sub(head_length).ok_or(ProtectionError::BufferFull)?;
         let mut encoder =
             Encoder::new(buffer.get_mut(start..content_start).ok_or(ProtectionError::BufferFull)?);

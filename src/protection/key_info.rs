@@ -139,7 +139,7 @@ impl<'k, P: CryptoProvider> Keys<'k, P> {
                 let key = self.passing(key?);
                 encoder.octets(&[1, 2, 1])?;
                 encoder.octets(ONE_PASS_DIFFIE_HELLMAN)?;
-                encoder.length(2 * curve.pair_len())?;
+                encoder.length(curve.pair_len().saturating_mul(2))?;
                 encoder.octets(signed.key.octets())?;
                 encoder.octets(signed.signature.octets())?;
                 Ok(key)

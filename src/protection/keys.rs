@@ -276,12 +276,12 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let header = form.header(&self.context.own_title).length();
         let suite = self.context.suite;
         // No length field of the outer layers is longer than that of the largest APDU that the buffer can hold.
-        let length = length_octets(buffer.len());
-        let signing = if form.is_signed() { header.saturating_add(1 + length) } else { 0 };
+        let header = header.saturating_add(length_octets(buffer.len()));
+        let signing = if form.is_signed() { header.saturating_add(1) } else { 0 };
         let ciphering = match form.envelope.carrier {
             _ if form.protection.ciphering().is_empty() => 0,
             Carrier::GeneralCiphering => {
-                header.saturating_add(form.envelope.key.info_length(suite)).saturating_add(1 + length + 5)
+                header.saturating_add(form.envelope.key.info_length(suite)).saturating_add(1 + 5)
             }
             Carrier::ServiceSpecific | Carrier::WithTitle => HEADROOM,
         };

@@ -35,7 +35,7 @@ impl KeyPairs {
 
     /// Takes a pair into use, or the one that is away.
     pub fn set_in_use(&mut self, usage: KeyUsage, key: Option<PrivateKey>) {
-        self.in_use[usage as usize] = key;
+        *place(&mut self.in_use, usage) = key;
     }
 
     /// The pair that waits for its certificate.
@@ -48,7 +48,7 @@ impl KeyPairs {
 
     /// Puts a new pair beside the one in use, to wait for its certificate, or drops the one that waits.
     pub fn set_pending(&mut self, usage: KeyUsage, key: Option<PrivateKey>) {
-        self.pending[usage as usize] = key;
+        *place(&mut self.pending, usage) = key;
     }
 
     /// The pair for `usage` on `curve`.
@@ -57,6 +57,14 @@ impl KeyPairs {
     /// [`SecurityError::KeyMissing`] if there is none, or it is of another curve.
     pub fn key(&self, usage: KeyUsage, curve: Curve) -> Result<&PrivateKey, SecurityError> {
         self.in_use(usage).filter(|key| key.curve() == curve).ok_or(SecurityError::KeyMissing)
+    }
+}
+
+fn place<T>([signature, agreement, tls]: &mut [T; KeyUsage::ALL.len()], usage: KeyUsage) -> &mut T {
+    match usage {
+        KeyUsage::DigitalSignature => signature,
+        KeyUsage::KeyAgreement => agreement,
+        KeyUsage::Tls => tls,
     }
 }
 

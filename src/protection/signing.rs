@@ -71,7 +71,7 @@ impl<P: CryptoProvider> Keys<'_, P> {
         let key = asymmetric.own.key(KeyUsage::DigitalSignature, curve)?;
         let own_title = self.context.own_title;
         let header = form.header(&own_title);
-        let head_length = header.length().saturating_add(1 + length_octets(apdu.len()));
+        let head_length = header.length().saturating_add(length_octets(apdu.len())).saturating_add(1);
         let start = apdu.start.checked_sub(head_length).ok_or(ProtectionError::BufferFull)?;
         let head = buffer.get_mut(start..apdu.start).ok_or(ProtectionError::BufferFull)?;
         let mut encoder = Encoder::new(head);

@@ -279,7 +279,7 @@ impl Producer {
                     let (choice, room) = room.split_at_mut(1);
                     match self.value::<P>(Cursor::default(), source, room) {
                         Ok((written, stage)) => {
-                            choice[0] = 0;
+                            choice.fill(0);
                             (written.saturating_add(1), stage)
                         }
                         Err(result) => {

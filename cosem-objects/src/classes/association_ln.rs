@@ -642,9 +642,9 @@ interface_class! {
         }
         6 remove_user REMOVE_USER: User = "@user_list_entry" optional (object, call) {
             let user = User::from_data(call.parameter)?;
-            let place = object.user_list.iter().position(|it| *it == user).ok_or(ActionResult::OtherReason)?;
-            object.user_list.remove(place);
-            Ok(())
+            let known = object.user_list.len();
+            object.user_list.retain(|it| *it != user);
+            if object.user_list.len() < known { Ok(()) } else { Err(ActionResult::OtherReason) }
         }
     }
     versions(object) {

@@ -96,7 +96,7 @@ impl SoftwareClock {
 
     /// A clock that shows `unix_milliseconds` at `now`.
     pub const fn starting_at(unix_milliseconds: i64, now: Duration) -> Self {
-        Self { now, origin: Some(unix_milliseconds - calendar::milliseconds(now)) }
+        Self { now, origin: Some(unix_milliseconds.saturating_sub(calendar::milliseconds(now))) }
     }
 }
 

@@ -5,8 +5,6 @@
 //! rises through the period. When the period ends it becomes last_average_value. Periods end where the clock's UTC
 //! seconds are a multiple of the period, so that all demand registers of a meter close together.
 
-use core::time::Duration;
-
 use dlms_axdr::{DateTime, FromData};
 use dlms_obis::LogicalName;
 
@@ -16,7 +14,7 @@ use crate::object::raise;
 use crate::{Any, DataAccessResult, Effect, Effects, ScalerUnit, Value, calendar};
 
 /// Demand register with room for `PERIODS` periods of sliding demand. `V` is the type of the averages, `S` that of the
-/// status.
+/// status. An average that `V` cannot hold is shown as its default.
 #[derive(Clone, Debug)]
 pub struct DemandRegister<V, S, const PERIODS: usize> {
     /// Attribute 1.
@@ -36,7 +34,8 @@ pub struct DemandRegister<V, S, const PERIODS: usize> {
     period: u32,
     number_of_periods: u16,
     quantity: i64,
-    measured_until: Option<Duration>,
+    /// In milliseconds of the caller's time.
+    measured_until: Option<u64>,
     period_start: Option<PeriodStart>,
     wall: Option<WallTime>,
     /// Quantity × milliseconds in the running period.
@@ -50,8 +49,8 @@ pub struct DemandRegister<V, S, const PERIODS: usize> {
 enum PeriodStart {
     /// The number of the period since 1970.
     Wall(i64),
-    /// The caller's time.
-    Monotonic(Duration),
+    /// The caller's time, in milliseconds.
+    Monotonic(u64),
 }
 
 impl<V: Value + Default + TryFrom<i64>, S: Value, const PERIODS: usize> DemandRegister<V, S, PERIODS> {
@@ -108,21 +107,23 @@ impl<V: Value + Default + TryFrom<i64>, S: Value, const PERIODS: usize> DemandRe
 
     fn advance(&mut self, tick: &Tick, effects: &mut Effects) {
         self.wall = tick.wall.or(self.wall);
-        let elapsed = self.measured_until.map_or(Duration::ZERO, |until| tick.now.saturating_sub(until));
-        self.measured_until = Some(tick.now);
-        let part =
-            i128::from(self.quantity).saturating_mul(elapsed.as_millis().try_into().unwrap_or(i128::MAX));
+        let now = u64::try_from(tick.now.as_millis()).unwrap_or(u64::MAX);
+        let elapsed = self.measured_until.map_or(0, |until| now.saturating_sub(until));
+        self.measured_until = Some(now);
+        let part = i128::from(self.quantity).saturating_mul(elapsed.into());
         self.running = self.running.saturating_add(part);
-        let period = Duration::from_secs(self.period.into());
         let start = match tick.wall {
             Some(wall) => {
-                PeriodStart::Wall(wall.unix_milliseconds.div_euclid(1000).div_euclid(self.period.into()))
+                let period = i64::from(self.period).max(1);
+                PeriodStart::Wall(wall.unix_milliseconds.div_euclid(1000).div_euclid(period))
             }
             None => match self.period_start {
-                Some(PeriodStart::Monotonic(start)) if tick.now.saturating_sub(start) < period => {
+                Some(PeriodStart::Monotonic(start))
+                    if now.saturating_sub(start) < u64::from(self.period).saturating_mul(1000) =>
+                {
                     PeriodStart::Monotonic(start)
                 }
-                _ => PeriodStart::Monotonic(tick.now),
+                _ => PeriodStart::Monotonic(now),
             },
         };
         match self.period_start {
@@ -164,9 +165,9 @@ impl<V: Value + Default + TryFrom<i64>, S: Value, const PERIODS: usize> DemandRe
     fn average(&self) -> V {
         let sum = self.closed.iter().fold(self.running, |sum, part| sum.saturating_add(*part));
         let duration = i128::from(self.period) * 1000 * i128::from(self.number_of_periods);
-        let average =
-            sum.checked_div(duration).and_then(|average| i64::try_from(average).ok()).unwrap_or(i64::MAX);
-        V::try_from(average).unwrap_or_default()
+        // Neither factor is ever 0.
+        let average = sum.checked_div(duration).unwrap_or(sum);
+        V::try_from(average.clamp(i64::MIN.into(), i64::MAX.into()) as i64).unwrap_or_default()
     }
 
     fn clear(&mut self) {
@@ -239,6 +240,8 @@ interface_class! {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use dlms_axdr::ClockStatus;
 
     use super::*;

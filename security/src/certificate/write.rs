@@ -204,8 +204,11 @@ pub(super) fn signed(
     let too_small = SecurityError::BufferTooSmall { needed, available };
     // Contents are at the end of the buffer: not before the place that they go to.
     let inner = buffer.get_mut(head.len()..).ok_or(too_small)?;
-    let moved = place.start.checked_sub(head.len()).and_then(|from| inner.get(from..).map(|_| from));
-    inner.copy_within(moved.ok_or(too_small)?.., 0);
+    let from = place.start.checked_sub(head.len()).ok_or(too_small)?;
+    if from > inner.len() {
+        return Err(too_small);
+    }
+    inner.copy_within(from.., 0);
     for (octets, at) in [(head, 0), (tail, inner_end)] {
         let room = buffer.get_mut(at..).and_then(|room| room.get_mut(..octets.len()));
         room.ok_or(too_small)?.copy_from_slice(octets);

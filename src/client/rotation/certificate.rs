@@ -297,11 +297,12 @@ impl CertificateRenewal {
             }
             // The meter may use the other key pair.
             Answer::NotAssociated if self.pending.new.is_some() => {
-                let (place, other) = match self.access {
-                    Access::Pending => (1, Access::Current),
-                    _ => (0, Access::Pending),
+                let [current, pending] = &mut self.refused;
+                let (refused, other) = match self.access {
+                    Access::Pending => (pending, Access::Current),
+                    _ => (current, Access::Pending),
                 };
-                self.refused[place] = true;
+                *refused = true;
                 self.access = other;
                 if self.refused == [true; 2] { Err(RotationError::NeitherKey) } else { Ok(()) }
             }

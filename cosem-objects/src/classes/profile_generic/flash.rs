@@ -163,8 +163,8 @@ impl<F: NorFlash, const SLOT: usize> FlashRows<F, SLOT> {
         let from = self.start.wrapping_add(sector.wrapping_mul(F::ERASE_SIZE as u32));
         for at in (0..F::ERASE_SIZE).step_by(PIECE) {
             let piece = piece.get_mut(..F::ERASE_SIZE.saturating_sub(at).min(PIECE)).unwrap_or_default();
-            let read = self.flash.borrow_mut().read(from.wrapping_add(at as u32), piece);
-            read.map_err(|_| StorageError::Medium)?;
+            let mut flash = self.flash.try_borrow_mut().map_err(|_| StorageError::Medium)?;
+            flash.read(from.wrapping_add(at as u32), piece).map_err(|_| StorageError::Medium)?;
             if piece.iter().any(|octet| *octet != 0xFF) {
                 return Ok(false);
             }
