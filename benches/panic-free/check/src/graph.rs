@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use object::read::archive::ArchiveFile;
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionKind, SymbolKind, SymbolSection};
 
@@ -22,6 +22,8 @@ pub struct Node {
     /// Its name as the compiler writes it.
     pub name: String,
     pub is_code: bool,
+    /// Whether another crate can name it.
+    pub is_global: bool,
     edges: Vec<Edge>,
     /// What a constant holds, and what is added to its last reference.
     octets: Vec<u8>,
@@ -36,9 +38,12 @@ enum Edge {
 impl Graph {
     /// Takes the objects of an archive in.
     pub fn read(&mut self, archive: &str, path: &Path) -> Result<()> {
-        let octets = std::fs::read(path)?;
+        let octets = std::fs::read(path).with_context(|| path.display().to_string())?;
         for member in ArchiveFile::parse(&*octets)?.members() {
-            if let Ok(file) = object::File::parse(member?.data(&*octets)?) {
+            let member = member?;
+            // What is in the metadata is for the compiler alone.
+            if member.name().ends_with(b".o") {
+                let file = object::File::parse(member.data(&*octets)?)?;
                 self.object(archive, &file)?;
             }
         }
@@ -59,19 +64,22 @@ impl Graph {
             };
             places.insert(section.index(), self.nodes.len());
             let (archive, name) = (archive.replace('-', "_"), String::new());
-            self.nodes.push(Node { archive, name, is_code, edges: Vec::new(), octets, addend: 0 });
+            let is_global = false;
+            self.nodes.push(Node { archive, name, is_code, is_global, edges: Vec::new(), octets, addend: 0 });
         }
         for symbol in file.symbols() {
             let SymbolSection::Section(section) = symbol.section() else { continue };
             let Some(&place) = places.get(&section) else { continue };
             let name = symbol.name()?;
+            // `$t`, `.L0`, …: marks within a section.
             if matches!(symbol.kind(), SymbolKind::Section | SymbolKind::File)
                 || name.is_empty()
-                || name.starts_with('$')
+                || name.starts_with(['$', '.'])
             {
                 continue;
             }
             if symbol.is_global() {
+                self.nodes[place].is_global = true;
                 self.by_name.entry(name.to_owned()).or_insert(place);
             }
             if self.nodes[place].name.is_empty() {

@@ -1,12 +1,12 @@
 //! Who may panic: the library crates, or what they depend on.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use crate::graph::{Graph, Node};
 
-/// The library crates, and what stands for the application.
-const OURS: [&str; 9] = [
+/// The library crates, what stands for the application, and what must be found.
+const OURS: [&str; 10] = [
     "dlms",
     "dlms_obis",
     "dlms_axdr",
@@ -16,39 +16,51 @@ const OURS: [&str; 9] = [
     "dlms_security",
     "cosem_objects",
     "panic_free_image",
+    "panic_free_guilty",
 ];
 
-/// The crates whose own code refers to panicking symbols, on its own or within a function of ours.
-const DEPENDENCIES: &[&str] = &[
-    "aes",
-    "aes_kw",
-    "byteorder",
-    "const_oid",
-    "crypto_bigint",
-    "crypto_common",
-    "der",
-    "digest",
-    "ecdsa",
-    "elliptic_curve",
-    "heapless",
-    "memchr",
-    "nom",
-    "num_traits",
-    "p256",
-    "p384",
-    "primeorder",
-    "rfc6979",
-    "sec1",
-    "sha1",
-    "sha2",
-    "subtle",
-    "thiserror",
-    "wnaf",
+/// What the code of a dependency may do, on its own or within a function of ours.
+#[derive(Clone, Copy, PartialEq)]
+enum May {
+    /// Panic where sums are checked: its own sums are right, but the compiler does not see it.
+    Overflow,
+    Panic,
+}
+
+/// The dependencies that this says nothing about.
+const DEPENDENCIES: &[(&str, May)] = &[
+    ("aes", May::Panic),
+    ("aes_kw", May::Panic),
+    ("cipher", May::Panic),
+    ("const_oid", May::Panic),
+    ("crypto_bigint", May::Panic),
+    ("der", May::Panic),
+    ("digest", May::Panic),
+    ("ecdsa", May::Panic),
+    ("elliptic_curve", May::Panic),
+    ("heapless", May::Overflow),
+    ("hmac", May::Panic),
+    ("nom", May::Panic),
+    ("p256", May::Panic),
+    ("primeorder", May::Panic),
+    ("rfc6979", May::Panic),
+    ("sec1", May::Panic),
+    ("sha1", May::Panic),
+    ("sha2", May::Panic),
+    ("subtle", May::Panic),
+    ("wnaf", May::Panic),
 ];
+
+/// A function of ours that does nothing but call `aes_kw`, whose iterators count in code of `core`.
+const CALLS: &str = "as dlms_security::provider::CryptoProvider>::wrap";
+
+/// `bitflags!` gives each set of flags a type that nobody names but itself, and that one a parser of texts.
+const UNNAMED: &str = "InternalBitFlags as core::str::traits::FromStr>::from_str";
 
 /// Functions of `core`, compiled before, that refer to panicking symbols.
 const CORE: &[&str] = &[
     "<core::num::bignum::Big32x40>::mul_digits",
+    "<core::num::bignum::Big32x40>::mul_digits::mul_inner",
     "<core::num::bignum::Big32x40>::mul_pow2",
     "<str as core::fmt::Debug>::fmt",
     "core::fmt::float::float_to_decimal_common_exact::<f32>",
@@ -103,88 +115,107 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Looks at every function that was compiled.
+impl Verdict {
+    /// Takes the functions of a crate away.
+    pub fn take(&mut self, name: &str) -> Vec<String> {
+        let prefix = format!("{name}::");
+        let is_its = |finding: &mut Finding| finding.function.starts_with(&prefix);
+        let mut taken: Vec<_> =
+            self.findings.extract_if(.., is_its).map(|finding| finding.function).collect();
+        taken.sort();
+        taken
+    }
+}
+
+/// Looks at every function that another crate can call, and at whatever these refer to.
 pub fn judge(graph: &Graph) -> Verdict {
     let mut verdict = Verdict {
         findings: Vec::new(),
         functions: 0,
         futures: 0,
         dependencies: BTreeMap::new(),
-        core: reached_core(graph),
+        core: BTreeSet::new(),
     };
-    for node in graph.nodes.iter().filter(|node| node.is_code && !is_standard(&node.archive)) {
+    for node in reached(graph).into_iter().map(|place| &graph.nodes[place]).filter(|node| node.is_code) {
+        if is_standard(&node.archive) {
+            if !panicking(graph, node).is_empty() {
+                verdict.core.insert(readable(&node.name));
+            }
+            continue;
+        }
         let home = home(&node.name);
         let is_ours = OURS.contains(&&*home)
             || OURS.contains(&&*node.archive) && (is_standard(&home) || home.is_empty());
         verdict.functions += usize::from(is_ours);
         let mut symbols = panicking(graph, node);
-        if symbols.is_empty() {
-            continue;
-        }
-        let mut guilty = if is_ours { BTreeSet::new() } else { BTreeSet::from([dependency(&home, node)]) };
-        let locations = graph.locations(node);
-        if is_ours {
-            guilty.extend(locations.iter().map(|location| writer(location)));
-        }
         if is_ours && symbols.iter().any(|symbol| symbol == RESUMED) {
             symbols.retain(|symbol| symbol != RESUMED);
             verdict.futures += 1;
-            if symbols.is_empty() {
-                continue;
-            }
         }
-        let exempt = guilty.iter().all(|name| DEPENDENCIES.contains(&&**name));
-        for name in guilty.iter().filter(|name| !name.is_empty()) {
+        if symbols.is_empty() {
+            continue;
+        }
+        let (name, locations) = (readable(&node.name), graph.locations(node));
+        let writers: BTreeSet<_> = if is_ours {
+            let is_counted =
+                |location: &&String| !(name.ends_with(CALLS) && location.contains("/iter/adapters/"));
+            locations.iter().filter(is_counted).map(|location| writer(location)).collect()
+        } else {
+            BTreeSet::from([dependency(&home, node)])
+        };
+        for name in writers.iter().filter(|name| !name.is_empty()) {
             *verdict.dependencies.entry(name.clone()).or_default() += 1;
         }
-        if !exempt || guilty.is_empty() {
-            verdict.findings.push(Finding { function: readable(&node.name), symbols, locations });
+        if !is_exempt(&writers, &symbols) {
+            verdict.findings.push(Finding { function: name, symbols, locations });
         }
     }
     for function in verdict.core.iter().filter(|function| !CORE.contains(&&***function)) {
-        let (function, locations) = (function.clone(), Vec::new());
-        verdict.findings.push(Finding {
-            function,
-            symbols: vec!["a panicking symbol".to_owned()],
-            locations,
-        });
+        let (function, symbols) = (function.clone(), vec!["a panicking symbol".to_owned()]);
+        verdict.findings.push(Finding { function, symbols, locations: Vec::new() });
     }
     verdict
 }
 
-/// Exceptions that nothing is in need of.
-pub fn unused(verdicts: &[Verdict]) -> Vec<&'static str> {
-    let is_used = |name: &&&str| {
-        !verdicts
-            .iter()
-            .any(|verdict| verdict.dependencies.contains_key(**name) || verdict.core.contains(**name))
-    };
-    DEPENDENCIES.iter().chain(CORE).filter(is_used).copied().collect()
+/// Whether all that refers to panicking symbols was written by dependencies, in which these symbols are expected.
+fn is_exempt(writers: &BTreeSet<String>, symbols: &[String]) -> bool {
+    let allowed: Option<Vec<_>> = writers
+        .iter()
+        .map(|writer| DEPENDENCIES.iter().find(|(name, _)| name == writer).map(|(_, may)| *may))
+        .collect();
+    let Some(allowed) = allowed else { return false };
+    let is_overflow = |symbol: &String| symbol.ends_with("_overflow");
+    allowed.contains(&May::Panic) || !allowed.is_empty() && symbols.iter().all(is_overflow)
 }
 
-/// The functions of `core` that panic and that a function of ours refers to, by whatever way within `core`.
-fn reached_core(graph: &Graph) -> BTreeSet<String> {
-    let is_ours = |node: &Node| OURS.contains(&&*node.archive);
-    let mut queue: VecDeque<_> =
-        (0..graph.nodes.len()).filter(|place| is_ours(&graph.nodes[*place])).collect();
-    let mut seen: BTreeSet<_> = queue.iter().copied().collect();
-    let mut found = BTreeSet::new();
-    while let Some(place) = queue.pop_front() {
-        let node = &graph.nodes[place];
-        if is_standard(&node.archive) && node.is_code && !panicking(graph, node).is_empty() {
-            found.insert(readable(&node.name));
-        }
-        for next in graph.neighbours(node) {
-            let neighbour = &graph.nodes[next];
-            if is_standard(&neighbour.archive)
-                && !is_panicking(&readable(&neighbour.name))
-                && seen.insert(next)
-            {
-                queue.push_back(next);
+/// Exceptions that nothing is in need of.
+pub fn unused(verdicts: &[Verdict]) -> Vec<&'static str> {
+    let is_unused = |name: &&'static str| {
+        !verdicts
+            .iter()
+            .any(|verdict| verdict.dependencies.contains_key(*name) || verdict.core.contains(*name))
+    };
+    DEPENDENCIES.iter().map(|(name, _)| *name).chain(CORE.iter().copied()).filter(is_unused).collect()
+}
+
+/// Whatever of ours another crate can name, and all that it refers to, by whatever way. What does nothing but panic is
+/// not entered.
+fn reached(graph: &Graph) -> Vec<usize> {
+    let is_root = |node: &Node| {
+        node.is_global && OURS.contains(&&*node.archive) && !readable(&node.name).contains(UNNAMED)
+    };
+    let mut reached: Vec<_> = (0..graph.nodes.len()).filter(|place| is_root(&graph.nodes[*place])).collect();
+    let mut seen: HashSet<_> = reached.iter().copied().collect();
+    let mut next = 0;
+    while let Some(&place) = reached.get(next) {
+        for neighbour in graph.neighbours(&graph.nodes[place]) {
+            if !is_panicking(&readable(&graph.nodes[neighbour].name)) && seen.insert(neighbour) {
+                reached.push(neighbour);
             }
         }
+        next += 1;
     }
-    found
+    reached
 }
 
 fn panicking(graph: &Graph, node: &Node) -> Vec<String> {
@@ -227,21 +258,49 @@ fn readable(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
 }
 
-/// The crate in which a function is written: the first crate root of its mangled name.
+/// The crate in which a function is written: the root of the path in its mangled name, for a method that of its
+/// `impl`. Nothing if it is not known.
 fn home(mangled: &str) -> String {
-    let mut rest = mangled.strip_prefix("_R").unwrap_or_default();
-    while let Some(first) = rest.chars().next() {
-        if first == 'C' {
-            let name = &rest[1..];
-            let name = name.strip_prefix('s').and_then(|it| it.split_once('_')).map_or(name, |(_, it)| it);
-            return identifier(name).map_or_else(String::new, |(name, _)| name.to_owned());
+    let Some(symbol) = mangled.strip_prefix("_R") else { return String::new() };
+    root(symbol, symbol).unwrap_or_default().to_owned()
+}
+
+fn root<'m>(symbol: &'m str, path: &'m str) -> Option<&'m str> {
+    let (tag, rest) = path.split_at_checked(1)?;
+    match tag {
+        "C" => identifier(after_disambiguator(rest)?).map(|(name, _)| name),
+        // A namespace comes before the path.
+        "N" => root(symbol, rest.get(1..)?),
+        "M" | "X" => root(symbol, after_disambiguator(rest)?),
+        "I" | "Y" => root(symbol, rest),
+        "B" => {
+            let at = number(rest.split_once('_')?.0)?;
+            (at < symbol.len() - path.len()).then(|| root(symbol, symbol.get(at..)?))?
         }
-        rest = match identifier(rest) {
-            Some((_, after)) => after,
-            None => &rest[1..],
-        };
+        _ => None,
     }
-    String::new()
+}
+
+fn after_disambiguator(mangled: &str) -> Option<&str> {
+    match mangled.strip_prefix('s') {
+        Some(rest) => rest.split_once('_').map(|(_, rest)| rest),
+        None => Some(mangled),
+    }
+}
+
+/// A number to the base 62, one less than what it stands for.
+fn number(digits: &str) -> Option<usize> {
+    let mut value = 0usize;
+    for digit in digits.bytes() {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'z' => digit - b'a' + 10,
+            b'A'..=b'Z' => digit - b'A' + 36,
+            _ => return None,
+        };
+        value = value.checked_mul(62)?.checked_add(digit.into())?;
+    }
+    value.checked_add(usize::from(!digits.is_empty()))
 }
 
 /// A length in decimal digits, `_` where the name would go on with a digit, and the name.
@@ -260,6 +319,18 @@ mod tests {
     fn names_tell_where_a_function_was_written() {
         assert_eq!(home("_RNvMs_NtCsg20R7Nmflyz_9dlms_hdlc8deframerNtB4_9Candidate7examine"), "dlms_hdlc");
         assert_eq!(home("_RNvNtNtCs7ldSeZOOJos_4core5slice5index16slice_index_fail"), "core");
+        assert_eq!(
+            home(
+                "_RNvMs3_NtCsNtJjhPjryV_13dlms_security10rustcryptoINtB5_9KeystreamNtCs1JXZzLpZKOQ_3aes9Aes128EncE5applyCshY_16panic_free_image"
+            ),
+            "dlms_security"
+        );
+        assert_eq!(
+            home(
+                "_RNvXNtCsaC4EmXZCRSP_6digest6digestNtCs43NNKIK8KqN_4sha26Sha256NtB2_6Digest8finalizeCshY_5image"
+            ),
+            "digest"
+        );
         assert_eq!(home("OUTLINED_FUNCTION_0"), "");
     }
 

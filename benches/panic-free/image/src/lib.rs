@@ -27,10 +27,3 @@ pub fn all(found: Found<'_>) {
     security::all(found);
     server::all(found);
 }
-
-/// What the check must find.
-#[cfg(feature = "guilty")]
-#[inline(never)]
-pub fn guilty(octets: &[u8], index: usize) -> u8 {
-    octets[index]
-}
