@@ -1,31 +1,30 @@
 //! Data protection through a client over TCP: every method, and the buffer.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::sync::{Arc, Mutex};
 
+use common::{METER, Meter, UTILITY, context, key_pair};
 use cosem_objects::classes::{Data as DataObject, DataProtection, ProtectedObject, Register, Restriction};
 use cosem_objects::{AccessRights, AssociationId, LogicalDevice, Object, OctetString, ScalerUnit, Unit};
 use dlms::client::ClientConfig;
-use dlms::server::{AssociationConfig, Host};
+use dlms::server::AssociationConfig;
 use dlms::xdlms::{ActionResult, Conformance, DataAccessResult, MethodDescriptor};
-use dlms::{Accepted, DataLayer, KeyClass, KeyPairs, PublicKeys, SecurityContext, TransactionId};
+use dlms::{Accepted, DataLayer, KeyClass, TransactionId};
 use dlms_axdr::{Data, Encode, Encoder};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoLibrary, Forgetful, KeyUsage, KnownPeer,
-    Protection, PublicKeyProvider, SecretKey, SecuritySuite, SystemTitle,
+    AuthenticationMechanism, CounterId, CryptoLibrary, Forgetful, Protection, SecuritySuite,
 };
 use dlms_tokio::{
-    Client, ClientOptions, Endpoint, Error, Framing, Identity, Keys, Provider, Server, ServerHost,
-    ServerOptions, provider_on,
+    Client, ClientOptions, Endpoint, Error, Framing, Identity, Keys, Server, ServerOptions, provider_on,
 };
 
 const SUITE: SecuritySuite = SecuritySuite::Suite1;
 const OBJECT: LogicalName = LogicalName::new(0, 0, 43, 2, 0, 255);
 const TEXT: LogicalName = LogicalName::new(0, 0, 128, 0, 0, 255);
 const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
-const METER: SystemTitle = SystemTitle::from_octets(*b"ABC\0\0\0\0\x01");
-const UTILITY: SystemTitle = SystemTitle::from_octets(*b"HES\0\0\0\0\x02");
 const ACCEPTED: Accepted = Accepted::SERVICE_SPECIFIC
     .union(Accepted::IDENTIFIED_KEY)
     .union(Accepted::SIGNING)
@@ -65,42 +64,6 @@ impl LogicalDevice for Device {
     }
 }
 
-struct Meter {
-    device: Device,
-    associations: Vec<AssociationConfig>,
-    security: Vec<SecurityContext<Provider>>,
-    pairs: Vec<KeyPairs>,
-    utility: [KnownPeer; 1],
-    provider: Provider,
-    counters: Forgetful,
-    scratch: [u8; 64],
-}
-
-impl ServerHost for Meter {
-    type Provider = Provider;
-
-    fn host(&mut self) -> Host<'_, Provider> {
-        Host {
-            device: &mut self.device,
-            system_title: METER,
-            associations: &mut self.associations,
-            security: &mut self.security,
-            provider: &self.provider,
-            counters: &mut self.counters,
-            key_rings: &mut [],
-            public_keys: Some(PublicKeys {
-                provider: &self.provider,
-                own: &mut self.pairs,
-                peers: &self.utility,
-            }),
-            certificates: None,
-            key_management: None,
-            manufacturer: None,
-            scratch: &mut self.scratch,
-        }
-    }
-}
-
 const fn whole(class_id: u16, logical_name: LogicalName) -> ProtectedObject<'static> {
     let restriction = Restriction::None;
     ProtectedObject { class_id, logical_name, attribute_index: 2, data_index: 0, restriction }
@@ -114,17 +77,12 @@ fn encoded(value: &dyn Encode) -> Vec<u8> {
 }
 
 /// A client and the meter that it is associated with.
-async fn associated() -> (Client, Arc<Mutex<Meter>>) {
+async fn associated() -> (Client, Arc<Mutex<Meter<Device>>>) {
     let provider = provider_on(CryptoLibrary::default()).unwrap();
-    let ([ek, ak], id) = ([[1; 16], [2; 16]], CounterId(0));
-    let key = SecretKey::new(SUITE, &ek).unwrap();
-    let authentication_key = AuthenticationKey::new(&ak).unwrap();
-    let security = SecurityContext::new(&provider, SUITE, METER, &key, authentication_key, id, 0).unwrap();
-    let [(meter_pairs, meter_known), (pairs, known)] = [METER, UTILITY].map(|title| {
-        let key = provider.generate(SUITE.curve().unwrap()).unwrap();
-        let known = KnownPeer { title, keys: [Some(provider.public_key(&key).unwrap()), None, None] };
-        (KeyPairs::new().with(KeyUsage::DigitalSignature, key), known)
-    });
+    let [ek, ak] = [[1; 16], [2; 16]];
+    let security = context(&provider, SUITE, METER, [&ek, &ak]);
+    let (meter_pairs, meter_known) = key_pair(&provider, SUITE, METER);
+    let (pairs, known) = key_pair(&provider, SUITE, UTILITY);
     let unit = ScalerUnit { scaler: 0, unit: Unit::ActiveEnergyWattHour };
     let device = Device(
         DataProtection::new(OBJECT, 0),

@@ -1,28 +1,28 @@
 //! Each cryptographic library that is built in at each end: sessions with mechanisms 5 and 7 in every suite.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
 
+use common::{METER, Meter, UTILITY, context, key_pair};
 use cosem_objects::classes::Register;
 use cosem_objects::{AccessRights, AssociationId, LogicalDevice, Object, ScalerUnit, Unit};
 use dlms::client::{ClientConfig, DedicatedKeyChoice};
-use dlms::server::{AssociationConfig, Host};
+use dlms::server::AssociationConfig;
 use dlms::xdlms::{AttributeDescriptor, Conformance};
-use dlms::{Carrier, Envelope, HEADROOM, KeyClass, KeyPairs, PublicKeys, SecurityContext};
+use dlms::{Carrier, Envelope, HEADROOM, KeyClass};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoLibrary, Forgetful, KeyUsage, KnownPeer,
-    Protection, PublicKeyProvider, SecretKey, SecuritySuite, SystemTitle,
+    AuthenticationMechanism, CounterId, CryptoLibrary, Forgetful, Protection, SecuritySuite,
 };
 use dlms_tokio::{
-    Client, ClientOptions, Endpoint, Framing, Identity, Keys, Listener, ListenerFraming, Provider, Server,
-    ServerHost, ServerOptions, provider_on,
+    Client, ClientOptions, Endpoint, Framing, Identity, Keys, Listener, ListenerFraming, Server,
+    ServerOptions, provider_on,
 };
 
 const ENERGY: LogicalName = LogicalName::new(1, 0, 1, 8, 0, 255);
-const METER: SystemTitle = SystemTitle::from_octets(*b"ABC\0\0\0\0\x01");
-const UTILITY: SystemTitle = SystemTitle::from_octets(*b"HES\0\0\0\0\x02");
 const EK: [u8; 32] = [1; 32];
 const AK: [u8; 32] = [2; 32];
 const GMAC: u16 = 1;
@@ -60,50 +60,6 @@ impl LogicalDevice for Device {
     }
 }
 
-struct Meter {
-    device: Device,
-    associations: Vec<AssociationConfig>,
-    security: Vec<SecurityContext<Provider>>,
-    pairs: Vec<KeyPairs>,
-    utility: [KnownPeer; 1],
-    provider: Provider,
-    counters: Forgetful,
-    scratch: [u8; 64],
-}
-
-impl ServerHost for Meter {
-    type Provider = Provider;
-
-    fn host(&mut self) -> Host<'_, Provider> {
-        Host {
-            device: &mut self.device,
-            system_title: METER,
-            associations: &mut self.associations,
-            security: &mut self.security,
-            provider: &self.provider,
-            counters: &mut self.counters,
-            key_rings: &mut [],
-            public_keys: Some(PublicKeys {
-                provider: &self.provider,
-                own: &mut self.pairs,
-                peers: &self.utility,
-            }),
-            certificates: None,
-            key_management: None,
-            manufacturer: None,
-            scratch: &mut self.scratch,
-        }
-    }
-}
-
-/// A key pair of the suite, and what others know of it.
-fn key_pair(provider: &Provider, suite: SecuritySuite, title: SystemTitle) -> (KeyPairs, KnownPeer) {
-    let Some(curve) = suite.curve() else { return (KeyPairs::new(), KnownPeer { title, keys: [None; 3] }) };
-    let key = provider.generate(curve).unwrap();
-    let known = KnownPeer { title, keys: [Some(provider.public_key(&key).unwrap()), None, None] };
-    (KeyPairs::new().with(KeyUsage::DigitalSignature, key), known)
-}
-
 fn association(client_sap: u16, mechanism: AuthenticationMechanism) -> AssociationConfig {
     AssociationConfig {
         ciphered: true,
@@ -120,15 +76,7 @@ async fn session(server: CryptoLibrary, client: CryptoLibrary, suite: SecuritySu
     let (meter_pairs, meter_known) = key_pair(&meters, suite, METER);
     let (_, utility_known) = key_pair(&utilitys, suite, UTILITY);
     let (ek, ak) = (&EK[..suite.key_len()], &AK[..suite.key_len()]);
-    let security = SecurityContext::new(
-        &meters,
-        suite,
-        METER,
-        &SecretKey::new(suite, ek).unwrap(),
-        AuthenticationKey::new(ak).unwrap(),
-        CounterId(0),
-        0,
-    );
+    let security = context(&meters, suite, METER, [ek, ak]);
     let meter = Arc::new(Mutex::new(Meter {
         device: Device(Register::new(
             ENERGY,
@@ -139,7 +87,7 @@ async fn session(server: CryptoLibrary, client: CryptoLibrary, suite: SecuritySu
             association(GMAC, AuthenticationMechanism::Gmac),
             association(ECDSA, AuthenticationMechanism::Ecdsa),
         ],
-        security: vec![security.unwrap()],
+        security: vec![security],
         pairs: vec![meter_pairs],
         utility: [utility_known],
         provider: meters,
@@ -180,11 +128,6 @@ async fn session(server: CryptoLibrary, client: CryptoLibrary, suite: SecuritySu
 /// A notification in general-glo-ciphering, as the meter pushes it.
 async fn push(server: CryptoLibrary, client: CryptoLibrary, suite: SecuritySuite) {
     let (ek, ak) = (&EK[..suite.key_len()], &AK[..suite.key_len()]);
-    let context = |provider: &Provider, title| {
-        let key = SecretKey::new(suite, ek).unwrap();
-        let authentication_key = AuthenticationKey::new(ak).unwrap();
-        SecurityContext::new(provider, suite, title, &key, authentication_key, CounterId(0), 0).unwrap()
-    };
     let (meters, utilitys) = (provider_on(server).unwrap(), provider_on(client).unwrap());
     let notification = [0x0F, 0, 0, 0, 1, 0, 0x11, 5];
     let mut buffer = vec![0; 64];
@@ -192,13 +135,13 @@ async fn push(server: CryptoLibrary, client: CryptoLibrary, suite: SecuritySuite
     let envelope = Envelope { carrier: Carrier::WithTitle, key: KeyClass::Global };
     let protection = Protection::AUTHENTICATED_ENCRYPTED;
     let plain = HEADROOM..HEADROOM + notification.len();
-    let sealed = context(&meters, METER)
+    let sealed = context(&meters, suite, METER, [ek, ak])
         .seal(&meters, &mut Forgetful, None, envelope, protection, &mut buffer, plain)
         .unwrap();
     let mut listener = Listener::stream(Cursor::new(buffer[sealed].to_vec()), ListenerFraming::Raw);
     let mut received = listener.next().await.unwrap();
     let title = received.claimed_sender().unwrap();
-    let mut keys = context(&utilitys, UTILITY);
+    let mut keys = context(&utilitys, suite, UTILITY, [ek, ak]);
     let opened = received.open(&utilitys, &mut Forgetful, Some((&mut keys, title)), protection).unwrap();
     assert_eq!((opened.sender, opened.protection), (Some(METER), protection));
 }
