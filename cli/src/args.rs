@@ -217,6 +217,10 @@ pub(crate) struct ListenArgs {
     /// End after so many notifications
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
+    /// Keep the invocation counters of what is heard here, so that nothing is taken twice in a later run either [default:
+    /// they hold for this run]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) counter_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

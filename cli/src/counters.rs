@@ -2,24 +2,39 @@
 //!
 //! The name of a file is a digest of both, from which the key does not follow. A file is locked while a run uses it: two
 //! runs that drew from one counter would use a nonce twice, so the second one waits.
+//!
+//! With the counter of what we send stand those of what came in, for each meter: where it was met, and its title. A meter
+//! that has to prove itself by our challenge (HLS) is new whatever its counters are, so they are held against it only where
+//! there is no challenge: there alone could an earlier run be played back. Another meter under the same keys, which begins
+//! anew, is another one by its address.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use dlms_security::{CounterId, CryptoProvider as _};
+use dlms_security::{CounterId, CounterStore, CryptoProvider as _, StorageError, SystemTitle};
 use dlms_tokio::FileCounterStore;
 
 use crate::failure::{Exit, Failure, Result};
+use crate::parse::address::Address;
 use crate::parse::hex;
 use crate::places;
-use crate::target::Keys;
+use crate::target::{CounterSource, Keys, Target};
 
-/// The one counter of a file.
+/// The one counter of a file that is sent with.
 pub(crate) const COUNTER: CounterId = CounterId(0);
 
+/// The file of a target, where its counters are kept in one.
+pub(crate) fn file(target: &Target, keys: &Keys) -> Result<Option<PathBuf>> {
+    match &target.counter {
+        CounterSource::Memory => Ok(None),
+        CounterSource::File(path) => Ok(Some(path.clone())),
+        CounterSource::Kept | CounterSource::Value(_) | CounterSource::Meter(_) => kept(keys).map(Some),
+    }
+}
+
 /// The file of a key and title in the state directory.
-pub(crate) fn kept(keys: &Keys) -> Result<PathBuf> {
+fn kept(keys: &Keys) -> Result<PathBuf> {
     let parts: [&[u8]; 3] =
         [b"dlms invocation counter", keys.client_title.octets(), keys.encryption.octets()?];
     let digest = dlms_tokio::provider().sha256(&parts)?;
@@ -48,6 +63,59 @@ pub(crate) async fn open(path: &Path, wait: Duration) -> Result<FileCounterStore
             }
             _ => return Err(Failure::from(error).about(path.display())),
         }
+    }
+}
+
+/// The name of counters of what came in, which none that is sent with has: from a place, or under a key.
+pub(crate) fn received(from: &[u8]) -> Result<CounterId> {
+    let digest = dlms_tokio::provider().sha256(&[b"dlms received", from])?;
+    let number = digest.first_chunk().map_or(u32::MAX, |octets| u32::from_be_bytes(*octets));
+    Ok(CounterId(number.max(COUNTER.0.saturating_add(1))))
+}
+
+/// What a run keeps: the counter of what it sends, and the lowest ones that it takes from the meter.
+pub(crate) struct Kept {
+    pub(crate) store: FileCounterStore,
+    /// Whether the user states where sending begins, whatever is stored.
+    pub(crate) is_stated: bool,
+    /// The name under which the counters of the meter stand.
+    meter: CounterId,
+    /// Whether the meter answers a challenge.
+    is_challenged: bool,
+}
+
+impl Kept {
+    pub(crate) fn new(store: FileCounterStore, target: &Target) -> Result<Self> {
+        let place = match &target.address {
+            Address::Tcp(host) | Address::Udp(host) => host,
+            Address::Serial(serial) => &serial.path,
+        };
+        let meter = received(place.as_bytes())?;
+        let is_stated = matches!(target.counter, CounterSource::Value(_));
+        Ok(Self { store, is_stated, meter, is_challenged: target.mechanism.is_hls() })
+    }
+}
+
+impl CounterStore for Kept {
+    fn ceiling(&mut self, id: CounterId) -> std::result::Result<u32, StorageError> {
+        if self.is_stated { Ok(0) } else { self.store.ceiling(id) }
+    }
+
+    fn reserve(&mut self, id: CounterId, ceiling: u32) -> std::result::Result<(), StorageError> {
+        self.store.reserve(id, ceiling)
+    }
+
+    fn floor(&mut self, _: CounterId, peer: SystemTitle) -> std::result::Result<u32, StorageError> {
+        if self.is_challenged { Ok(0) } else { self.store.floor(self.meter, peer) }
+    }
+
+    fn reserve_floor(
+        &mut self,
+        _: CounterId,
+        peer: SystemTitle,
+        floor: u32,
+    ) -> std::result::Result<(), StorageError> {
+        self.store.reserve_floor(self.meter, peer, floor)
     }
 }
 

@@ -1,28 +1,27 @@
 //! An association with a meter: the async client with this command's options and failures.
 
 use cosem_objects::{ActionResult, AttributeReference, DataAccessResult, MethodReference};
-use dlms::KeyPairs;
 use dlms::acse::{AssociateResult, Diagnostic, UserDiagnostic};
 use dlms::client::{ClientConfig, ClientError, DedicatedKeyChoice, Refusal};
 use dlms::xdlms::{
     AttributeDescriptor, AttributeDescriptorWithSelection, Conformance, ExceptionResponse, ServiceError,
 };
+use dlms::{KeyPairs, ProtectionError};
 use dlms_axdr::OwnedData;
 use dlms_hdlc::{ClientAddress, PrimaryConfig, ServerAddress};
 use dlms_obis::LogicalName;
 use dlms_security::{
-    AesEcb, CounterId, CounterStore, Forgetful, KeyUsage, PeerKeys, Protection, PublicKey, StorageError,
-    SystemTitle,
+    AesEcb, CounterStore, Forgetful, KeyUsage, PeerKeys, Protection, PublicKey, SystemTitle,
 };
 use dlms_tokio::iec62056_21::BaudRate;
 use dlms_tokio::{
-    AccessItem, AccessOptions, Accessed, Client, ClientOptions, Endpoint, Error, ErrorKind, FileCounterStore,
-    Identity, ModeE, SerialOptions,
+    AccessItem, AccessOptions, Accessed, Client, ClientOptions, Endpoint, Error, ErrorKind, Identity, ModeE,
+    SerialOptions,
 };
 
 use crate::args::Framing;
 use crate::connection::CarrierName;
-use crate::counters;
+use crate::counters::{self, Kept};
 use crate::failure::{Exit, Failure, Result};
 use crate::parse::address::Address;
 use crate::target::{CounterSource, Keys, Target};
@@ -251,51 +250,23 @@ fn association(target: &Target) -> ClientConfig {
 
 /// The keys, with their invocation counter where it is kept.
 async fn counted(target: &Target, keys: &Keys) -> Result<dlms_tokio::Keys> {
-    let path = match &target.counter {
-        CounterSource::Memory => return Ok(with_counter(keys, 0, Forgetful)),
-        CounterSource::File(path) => path.clone(),
-        CounterSource::Kept | CounterSource::Value(_) | CounterSource::Meter(_) => counters::kept(keys)?,
-    };
+    let Some(path) = counters::file(target, keys)? else { return Ok(with_counter(keys, 0, Forgetful)) };
     let store = counters::open(&path, target.timeout).await?;
     let reserved = store.reserved(counters::COUNTER);
     let begin = match &target.counter {
-        CounterSource::Value(value) => *value,
+        CounterSource::Value(value) => {
+            if *value < reserved {
+                eprintln!(
+                    "dlms: --invocation-counter {value} goes back: counters below {reserved} may have been used under \
+                     this key, and whoever has seen one twice can forge; leave the option out to go on"
+                );
+            }
+            *value
+        }
         CounterSource::Meter(name) => reserved.max(counter_of_meter(target, *name).await?),
         _ => reserved,
     };
-    let is_stated = matches!(target.counter, CounterSource::Value(_));
-    Ok(with_counter(keys, begin, Sending { store, is_stated }))
-}
-
-/// What a run keeps: the counter of what it sends. Counters of what came in hold for the run alone, for a meter that was
-/// exchanged, or is simulated, begins anew under the same keys.
-struct Sending {
-    store: FileCounterStore,
-    /// Whether the user states where the counter begins, whatever is stored.
-    is_stated: bool,
-}
-
-impl CounterStore for Sending {
-    fn ceiling(&mut self, id: CounterId) -> std::result::Result<u32, StorageError> {
-        if self.is_stated { Ok(0) } else { self.store.ceiling(id) }
-    }
-
-    fn reserve(&mut self, id: CounterId, ceiling: u32) -> std::result::Result<(), StorageError> {
-        self.store.reserve(id, ceiling)
-    }
-
-    fn floor(&mut self, _: CounterId, _: SystemTitle) -> std::result::Result<u32, StorageError> {
-        Ok(0)
-    }
-
-    fn reserve_floor(
-        &mut self,
-        _: CounterId,
-        _: SystemTitle,
-        _: u32,
-    ) -> std::result::Result<(), StorageError> {
-        Ok(())
-    }
+    Ok(with_counter(keys, begin, Kept::new(store, target)?))
 }
 
 fn with_counter(keys: &Keys, begin: u32, store: impl CounterStore + Send + 'static) -> dlms_tokio::Keys {
@@ -376,6 +347,16 @@ async fn highest_counter(session: &mut Session) -> Result<u32> {
 /// was sent: wrong keys, a replay.
 fn not_opened(error: &Error, target: &Target) -> Failure {
     let failure = failure(error);
+    if let (Error::Refused(Refusal::Protection(ProtectionError::Replay(_))), Some(keys)) =
+        (error, &target.keys)
+        && let Ok(Some(path)) = counters::file(target, keys)
+    {
+        return failure.hint(format!(
+            "an earlier run heard higher counters: a replay, or a meter that counts anew; for that one, give another \
+             --counter-file than {}",
+            path.display()
+        ));
+    }
     let is_authentication = matches!(
         error,
         Error::Refused(Refusal::Rejected {

@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
 use common::{Directory, association, credentials, dlms, options, serve, words};
 use serde_json::Value;
 
@@ -199,7 +202,9 @@ fn counters_are_kept_and_a_replay_is_refused() {
     let run = |rest: &[&str]| dlms(&state, words("read", &options, rest));
     run(&[CLOCK]).expect(0);
     run(&[CLOCK]).expect(0);
-    run(&[CLOCK, "--invocation-counter", "0", "--timeout", "1", "--retries", "0"]).expect(4);
+    let back = run(&[CLOCK, "--invocation-counter", "0", "--timeout", "1", "--retries", "0"]).expect(4);
+    assert!(back.stderr.contains("--invocation-counter 0 goes back"), "{}", back.stderr);
+    assert_eq!(run(&[CLOCK, "--invocation-counter", "100000"]).expect(0).stderr, "");
     let object = association(&credentials, "gmac-0-auth-enc")["counter-object"].as_str().unwrap();
     // Without a name, the highest of the meter's counters serves.
     dlms(&Directory::new(), words("read", &options, &[CLOCK, "--counter-from-meter"])).expect(0);
@@ -216,6 +221,57 @@ fn counters_are_kept_and_a_replay_is_refused() {
     let meter = serve(&state, "lab", "wrapper", &[]);
     let options = common::options(&meter, "wrapper", association(&credentials, "gmac-0-auth-enc"));
     dlms(&state, words("read", &options, &[CLOCK])).expect(0);
+}
+
+/// Passes what a meter is asked on to it, once; from then on only plays back what it answered.
+fn parrot(meter: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut answers = Vec::<Vec<u8>>::new();
+        for (run, client) in listener.incoming().enumerate() {
+            let mut client = client.unwrap();
+            let mut meter = (run == 0).then(|| TcpStream::connect(&meter).unwrap());
+            let mut buffer = [0; 4096];
+            for number in 0.. {
+                let length = client.read(&mut buffer).unwrap_or(0);
+                if length == 0 {
+                    break;
+                }
+                if let Some(meter) = &mut meter {
+                    meter.write_all(&buffer[..length]).unwrap();
+                    let length = meter.read(&mut buffer).unwrap();
+                    answers.push(buffer[..length].to_vec());
+                }
+                let Some(answer) = answers.get(number) else { break };
+                let _ = client.write_all(answer);
+            }
+        }
+    });
+    address
+}
+
+/// Without a challenge only the counters of what came in tell a new answer from an old one.
+#[test]
+fn an_earlier_run_that_is_played_back_is_refused() {
+    let state = Directory::new();
+    let meter = serve(&state, "lab", "wrapper", &[]);
+    let credentials = credentials(&state, "lab");
+    for (name, reason) in [("none-0-auth-enc", "replay"), ("gmac-0-auth-enc", "server-proof")] {
+        let one = association(&credentials, name);
+        let mut options = common::options(&meter, "wrapper", one);
+        let at = options.iter().position(|word| word == "--connect").unwrap() + 1;
+        options[at] = format!("tcp://{}", parrot(meter.address.clone()));
+        dlms(&state, words("read", &options, &["--json", CLOCK])).expect(0);
+        let again = dlms(&state, words("read", &options, &["--json", CLOCK])).expect(4);
+        assert!(again.json()["error"].to_string().contains(reason), "{name}: {again:?}");
+        // Who begins anew is believed at another address, and where nothing is kept.
+        let anew = serve(&state, "lab", "wrapper", &[]);
+        dlms(&state, words("read", &common::options(&anew, "wrapper", one), &[CLOCK])).expect(0);
+        let file = state.file(name);
+        let counter = ["--counter-file", file.to_str().unwrap(), CLOCK];
+        dlms(&state, words("read", &common::options(&meter, "wrapper", one), &counter)).expect(0);
+    }
 }
 
 /// What `--trace` shows is what `decode` takes; the dedicated key that was given opens it.

@@ -7,6 +7,10 @@ use std::io::Write as _;
 use std::net::{TcpStream, UdpSocket};
 
 use common::{Directory, Running, command};
+use dlms_security::{
+    AuthenticationKey, CryptoProvider as _, InvocationCounter, NoRandom, Protection, Protector, RustCrypto,
+    SecretKey, SecurityControl, SecuritySuite, SystemTitle,
+};
 use serde_json::Value;
 
 /// A data-notification with a double-long-unsigned.
@@ -81,6 +85,46 @@ fn with_keys_plain_notifications_are_refused() {
     let listening = listen(&state, "127.0.0.1:0", &more);
     TcpStream::connect(&listening.address).unwrap().write_all(&wrapped()).unwrap();
     assert_eq!(heard(listening)[0]["error"]["layer"], "security");
+}
+
+/// A data-notification under both keys.
+fn sealed(counter: u32) -> Vec<u8> {
+    let (key, authentication) = ([0x11; 16], [0x22; 16]);
+    let title = SystemTitle::from(*b"MMM\0\0\0\0\x01");
+    let provider = RustCrypto::new(NoRandom);
+    let suite = SecuritySuite::Suite0;
+    let key = provider.aead_key(suite, &SecretKey::new(suite, &key).unwrap()).unwrap();
+    let authentication_key = AuthenticationKey::new(&authentication).unwrap();
+    let protector = Protector { provider: &provider, key: &key, authentication_key: &authentication_key };
+    let control = SecurityControl::new(suite, Protection::AUTHENTICATED_ENCRYPTED);
+    let mut content = vec![0; 5 + APDU.len() + 12];
+    content[5..5 + APDU.len()].copy_from_slice(&APDU);
+    let counter = InvocationCounter::new(counter);
+    let length = protector.protect(control, title, counter, &[], &mut content, APDU.len()).unwrap();
+    [&[0xDB, 8][..], title.octets(), &[length as u8], &content[..length]].concat()
+}
+
+#[test]
+fn what_an_earlier_run_heard_is_not_taken_again_where_counters_are_kept() {
+    let state = Directory::new();
+    let file = state.file("heard");
+    let keys = ["--ek", &"11".repeat(16), "--ak", &"22".repeat(16)];
+    let run = |more: &[&str], counters: &[u32]| -> Vec<bool> {
+        let count = counters.len().to_string();
+        let listening =
+            listen(&state, "udp://127.0.0.1:0", &[&keys[..], &["--count", &count], more].concat());
+        let meter = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for &counter in counters {
+            meter.send_to(&sealed(counter), &listening.address).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        heard(listening).iter().map(|one| one["error"].is_null()).collect()
+    };
+    assert_eq!(run(&[], &[7, 7]), [true, false]);
+    assert_eq!(run(&[], &[7]), [true], "kept nowhere");
+    let file = ["--counter-file", file.to_str().unwrap()];
+    assert_eq!(run(&file, &[7, 8]), [true, true]);
+    assert_eq!(run(&file, &[7, 8, 9]), [false, false, true]);
 }
 
 /// Without tags the first counter that is heard from a meter cannot be doubted; after it, the same one is a replay.

@@ -6,18 +6,19 @@
 
 use std::collections::HashMap;
 use std::io::Cursor;
+use std::time::Duration;
 
 use dlms::client::notification::{Notification, NotificationError, Opened};
-use dlms::xdlms::GeneralCipheringWithTitle;
 use dlms::{ProtectionError, SecurityContext};
-use dlms_axdr::{OwnedData, Reader};
-use dlms_security::{CounterId, Forgetful, InvocationCounter, Protection, SecurityHeader, SystemTitle};
+use dlms_axdr::OwnedData;
+use dlms_security::{CounterStore, Forgetful, Protection, SystemTitle};
 use dlms_tokio::{Listener, ListenerFraming, Provider, Received};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
 use crate::args::{ListenArgs, ListenFraming};
+use crate::counters;
 use crate::failure::{Exit, Failure, Result};
 use crate::listening::ListenKeys;
 use crate::output::{self, tree::Node};
@@ -28,6 +29,8 @@ use crate::target::Keys;
 
 /// How many meters are remembered.
 const METERS: usize = 4096;
+/// How long another run is waited for that has the file of counters.
+const IN_USE: Duration = Duration::from_secs(1);
 /// How many notifications wait to be shown.
 const QUEUE: usize = 256;
 /// The longest datagram.
@@ -77,7 +80,11 @@ pub(crate) async fn run(args: &ListenArgs, json: bool) -> Result<()> {
     // Standard output is for the notifications.
     eprintln!("LISTENING {local}");
     let provider = dlms_tokio::provider_on(keys.library)?;
-    let mut meters = Meters { keys, contexts: HashMap::new(), provider };
+    let counters: Box<dyn CounterStore + Send> = match &args.counter_file {
+        Some(path) => Box::new(counters::open(path, IN_USE).await?),
+        None => Box::new(Forgetful),
+    };
+    let mut meters = Meters { keys, contexts: HashMap::new(), counters, provider };
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 {
         let Some(mut one) = received.recv().await else { break };
@@ -157,6 +164,8 @@ fn chosen(framing: ListenFraming, first: Option<u8>) -> Option<ListenerFraming> 
 struct Meters {
     keys: ListenKeys,
     contexts: HashMap<SystemTitle, SecurityContext<Provider>>,
+    /// Where the lowest counters that are taken from them are kept.
+    counters: Box<dyn CounterStore + Send>,
     provider: Provider,
 }
 
@@ -181,21 +190,14 @@ impl Meters {
             None if self.contexts.len() >= METERS => {
                 return Err(Failure::new(Exit::Security, "security", "too-many-meters", "too many meters"));
             }
-            None => {
-                let mut context = context(&self.provider, keys)?;
-                // Encryption alone proves no counter: the first one is where counting begins.
-                if self.keys.protection == Protection::ENCRYPTED
-                    && let Some(counter) = claimed_counter(&received.apdu)
-                {
-                    context.restore_window(title, counter).map_err(|error| {
-                        Failure::new(Exit::Security, "security", "refused", error.to_string())
-                    })?;
-                }
-                context
-            }
+            None => context(&self.provider, keys)?,
         };
-        let opened =
-            received.open(&self.provider, &mut Forgetful, Some((&mut context, title)), self.keys.protection);
+        let opened = received.open(
+            &self.provider,
+            &mut *self.counters,
+            Some((&mut context, title)),
+            self.keys.protection,
+        );
         let is_proved = is_known || opened.is_ok();
         let shown = opened.map_err(refused).and_then(|opened| print(&opened, peer.clone(), json));
         if is_proved {
@@ -203,12 +205,6 @@ impl Meters {
         }
         shown
     }
-}
-
-/// The invocation counter that stands in general-glo-ciphering.
-fn claimed_counter(apdu: &[u8]) -> Option<InvocationCounter> {
-    let general = GeneralCipheringWithTitle::decode(&mut Reader::new(apdu)).ok()?;
-    Some(SecurityHeader::parse(general.content).ok()?.counter)
 }
 
 fn context(provider: &Provider, keys: &Keys) -> Result<SecurityContext<Provider>> {
@@ -220,7 +216,7 @@ fn context(provider: &Provider, keys: &Keys) -> Result<SecurityContext<Provider>
         keys.client_title,
         &keys.encryption,
         authentication,
-        CounterId(0),
+        counters::received(keys.encryption.octets()?)?,
         u32::MAX,
     )
     .map_err(|error| Failure::usage(error.to_string()))
