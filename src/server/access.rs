@@ -8,16 +8,14 @@
 
 use cosem_objects::{ActionResult, DataAccessResult};
 use dlms_axdr::{Cursor, Data, Encoder, Reader};
-use dlms_security::{CryptoProvider, Protection, SystemTitle};
+use dlms_security::CryptoProvider;
 
-use super::action::Invocation;
 use super::data_protection::is_buffer;
-use super::event::EventQueue;
+use super::execution::Execution;
 use super::get::{Read, read};
 use super::resolve::Requester;
 use super::security_setup::Source;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
-use super::set::Writing;
 use crate::octets::shift;
 use crate::xdlms::{
     AccessRequest, AccessRequestSpecification, AccessResponse, AccessResponseSpecification,
@@ -71,23 +69,19 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         if limit.saturating_sub(end) < kept {
             return Err(Failure::TOO_LONG);
         }
-        let mut items = Items {
-            requester: Requester::new(host, association.id, request),
-            client: association.client_title,
-            is_broadcast: request.is_broadcast(),
-            is_alone: specifications.len() == 1,
-            events,
-            response: Protection::empty(),
-        };
+        let requester = Requester::new(host, association.id, request);
+        let mut execution =
+            Execution::new(requester, association.client_title, request.is_broadcast(), events);
         let mut goes_on = true;
         for (specification, value) in specifications.iter().zip(data) {
             kept = kept.saturating_sub(NULL_DATA);
             let room = data_room.get_mut(end..limit.saturating_sub(kept)).ok_or(Failure::TOO_LONG)?;
+            execution.room = (specifications.len() == 1).then_some(room.len());
             let (mut length, result) = match goes_on {
-                true => items.execute(host, &specification, value, room),
+                true => execution.execute(host, &specification, value, room),
                 false => (0, skipped(&specification)),
             };
-            items.requester.denied.report(items.events);
+            execution.requester.denied.report(execution.events);
             if length == 0 {
                 *room.first_mut().ok_or(Failure::TOO_LONG)? = 0x00;
                 length = NULL_DATA;
@@ -96,25 +90,13 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             result.encode(&mut results)?;
             end = end.saturating_add(length);
         }
-        let protection = items.response;
+        let protection = execution.response;
         shift(out, limit..limit.saturating_add(results_length), end)?;
         Ok(Reply { octets: 0..end.saturating_add(results_length), protection })
     }
 }
 
-/// What the items of one request share.
-struct Items<'i> {
-    requester: Requester<'i>,
-    client: Option<SystemTitle>,
-    is_broadcast: bool,
-    /// Whether there is only one.
-    is_alone: bool,
-    events: &'i mut EventQueue,
-    /// What the items demand of the response.
-    response: Protection,
-}
-
-impl Items<'_> {
+impl Execution<'_> {
     /// Executes an item and writes its value into `room`; gives how long that is.
     fn execute<P: CryptoProvider>(
         &mut self,
@@ -125,51 +107,32 @@ impl Items<'_> {
     ) -> (usize, AccessResponseSpecification) {
         use AccessRequestSpecification::{Action, Get, GetWithSelection, Set, SetWithSelection};
         match *item {
-            Get(attribute) => self.get(host, &attribute.into(), room),
+            Get(attribute) => self.read_item(host, &attribute.into(), room),
             GetWithSelection(attribute, selector) => {
                 let selection = Some(selector);
-                self.get(host, &AttributeDescriptorWithSelection { attribute, selection }, room)
+                self.read_item(host, &AttributeDescriptorWithSelection { attribute, selection }, room)
             }
-            Set(attribute) => (0, self.set(host, &attribute.into(), value, room)),
+            Set(attribute) => self.write_item(host, &attribute.into(), value, room),
             SetWithSelection(attribute, selector) => {
                 let selection = Some(selector);
-                (0, self.set(host, &AttributeDescriptorWithSelection { attribute, selection }, value, room))
+                self.write_item(host, &AttributeDescriptorWithSelection { attribute, selection }, value, room)
             }
             Action(method) => {
-                let longest = self.is_alone.then_some(room.len());
-                let mut invocation = Invocation { room: longest, ..self.invocation() };
-                let returned = invocation.invoke(host, &method, value, room);
-                let response = invocation.response;
-                self.response |= response;
+                let returned = self.invoke(host, &method, value, room);
                 let result = returned.err().unwrap_or(ActionResult::Success);
                 (returned.unwrap_or(0), AccessResponseSpecification::Action(result))
             }
         }
     }
 
-    const fn invocation(&mut self) -> Invocation<'_> {
-        Invocation {
-            requester: self.requester,
-            client: self.client,
-            is_broadcast: self.is_broadcast,
-            room: None,
-            events: self.events,
-            response: Protection::empty(),
-        }
-    }
-
-    fn get<P: CryptoProvider>(
+    fn read_item<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         item: &AttributeDescriptorWithSelection<'_>,
         room: &mut [u8],
     ) -> (usize, AccessResponseSpecification) {
         if Host::<'_, P>::HAS_DATA_PROTECTION && is_buffer(&item.attribute) {
-            let mut invocation = self.invocation();
-            let filled = invocation.fill_buffer(host, item, room);
-            let response = invocation.response;
-            self.response |= response;
-            match filled {
+            match self.fill_buffer(host, item, room) {
                 Ok(Some(length)) => {
                     return (length, AccessResponseSpecification::Get(DataAccessResult::Success));
                 }
@@ -188,23 +151,15 @@ impl Items<'_> {
         (length, AccessResponseSpecification::Get(result))
     }
 
-    fn set<P: CryptoProvider>(
+    fn write_item<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         item: &AttributeDescriptorWithSelection<'_>,
         value: Data<'_>,
         room: &mut [u8],
-    ) -> AccessResponseSpecification {
-        let mut writing = Writing {
-            requester: self.requester,
-            client: self.client,
-            is_broadcast: self.is_broadcast,
-            events: self.events,
-            response: Protection::empty(),
-        };
-        let written = writing.attribute(host, item, value, room);
-        self.response |= writing.response;
-        AccessResponseSpecification::Set(written.err().unwrap_or(DataAccessResult::Success))
+    ) -> (usize, AccessResponseSpecification) {
+        let written = self.write(host, item, value, room);
+        (0, AccessResponseSpecification::Set(written.err().unwrap_or(DataAccessResult::Success)))
     }
 }
 

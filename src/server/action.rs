@@ -6,10 +6,11 @@
 
 use cosem_objects::{ActionResult, Effects};
 use dlms_axdr::{Data, Encoder};
-use dlms_security::{CryptoProvider, Functions, Protection, SystemTitle};
+use dlms_security::{CryptoProvider, Functions, Protection};
 
 use super::data_protection::DATA_PROTECTION;
-use super::event::{Event, EventQueue};
+use super::event::Event;
+use super::execution::Execution;
 use super::incoming::{ACTION, Abort, Progress, Received, Whole, receive};
 use super::resolve::Requester;
 use super::security_setup::Caller;
@@ -66,17 +67,14 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         }
         let received = receive(&ACTION, conformance, transfer, &mut *storage, request)?;
         let Received { invoke_id, is_list, protection, block, progress } = received;
-        let mut invocation = Invocation {
-            requester: Requester::new(host, association.id, request).protected_by(protection),
-            client: association.client_title,
-            is_broadcast,
+        let requester = Requester::new(host, association.id, request).protected_by(protection);
+        let mut execution = Execution {
             room: (!is_list).then(|| out.len().saturating_sub(RESPONSE_HEADER)),
-            events,
-            response: Protection::empty(),
+            ..Execution::new(requester, association.client_title, is_broadcast, events)
         };
         let results = match progress {
             Progress::Whole(mut whole) => {
-                let length = invocation.run_all(host, is_list, &mut whole)?;
+                let length = execution.invoke_all(host, is_list, &mut whole)?;
                 whole.room_start..whole.room_start.saturating_add(length)
             }
             Progress::Partial => {
@@ -96,7 +94,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         };
 
         let octets = storage.get(results.clone()).unwrap_or(&[]);
-        let protection = invocation.response;
+        let protection = execution.response;
         let mut encoder = Encoder::new(out);
         let choice = if is_list { 0x03 } else { 0x01 };
         let whole = encoder.octets(&[ACTION_RESPONSE, choice, invoke_id.0]);
@@ -153,21 +151,9 @@ impl OutgoingResponse {
     }
 }
 
-/// What the invocations of one request share.
-pub(super) struct Invocation<'i> {
-    pub(super) requester: Requester<'i>,
-    pub(super) client: Option<SystemTitle>,
-    pub(super) is_broadcast: bool,
-    /// The longest return value that leaves in one APDU, where only one method is invoked and answered.
-    pub(super) room: Option<usize>,
-    pub(super) events: &'i mut EventQueue,
-    /// What the methods demand of the response.
-    pub(super) response: Protection,
-}
-
-impl Invocation<'_> {
+impl Execution<'_> {
     /// Invokes one method and writes its action-response-with-optional-data into `room`; returns how long that is.
-    fn run<P: CryptoProvider>(
+    fn invoke_one<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         method: &MethodDescriptor,
@@ -191,7 +177,7 @@ impl Invocation<'_> {
     }
 
     /// Invokes the methods of a request and writes the result, or the list of results; returns how long that is.
-    fn run_all<P: CryptoProvider>(
+    fn invoke_all<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         is_list: bool,
@@ -214,7 +200,7 @@ impl Invocation<'_> {
             kept = kept.saturating_sub(WITHOUT_DATA);
             let limit = whole.room.len().saturating_sub(kept);
             let room = whole.room.get_mut(end..limit).ok_or(Failure::TOO_LONG)?;
-            end = end.saturating_add(self.run(host, &method, parameter, room)?);
+            end = end.saturating_add(self.invoke_one(host, &method, parameter, room)?);
             self.requester.denied.report(self.events);
         }
         Ok(end)

@@ -11,9 +11,9 @@ use cosem_objects::{AccessRights, Context, DataAccessResult, GetError};
 use dlms_axdr::{Cursor, Encoder, Reader};
 use dlms_security::{CryptoProvider, Protection};
 
-use super::action::Invocation;
 use super::data_protection::{Filled, is_buffer};
 use super::event::EventQueue;
+use super::execution::Execution;
 use super::resolve::Requester;
 use super::security_setup::Source;
 use super::session::{Failure, Host, Reply, Request, Session, State, Transfer};
@@ -131,16 +131,10 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let may_block = offers(Conformance::BLOCK_TRANSFER_WITH_GET_OR_READ);
         let descriptors = request.apdu.get(DESCRIPTORS..).unwrap_or(&[]);
         if Host::<'_, P>::HAS_DATA_PROTECTION {
-            let mut invocation = Invocation {
-                requester,
-                client: association.client_title,
-                is_broadcast: request.is_broadcast(),
-                room: None,
-                events,
-                response: Protection::empty(),
-            };
+            let client = association.client_title;
+            let mut execution = Execution::new(requester, client, request.is_broadcast(), events);
             let room = storage.as_mut().get_mut(descriptors.len()..).unwrap_or(&mut []);
-            invocation.fill_listed(host, descriptors, items.count(), room);
+            execution.fill_listed(host, descriptors, items.count(), room);
         }
         let filled = storage.as_ref().get(descriptors.len()..).unwrap_or(&[]);
         let source = GetSource { requester, objects: Source::new(host), descriptors, filled: Filled(filled) };

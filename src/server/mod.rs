@@ -25,6 +25,7 @@ mod association;
 mod config;
 mod data_protection;
 mod event;
+mod execution;
 mod get;
 #[cfg(feature = "hdlc")]
 mod hdlc;

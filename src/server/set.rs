@@ -2,10 +2,11 @@
 
 use cosem_objects::{AccessRights, DataAccessResult, Effects};
 use dlms_axdr::{Data, DecodeError, Encoder};
-use dlms_security::{CryptoProvider, Protection, SystemTitle};
+use dlms_security::CryptoProvider;
 
 use super::data_protection::is_buffer;
-use super::event::{Event, EventQueue};
+use super::event::Event;
+use super::execution::Execution;
 use super::incoming::{Abort, Progress, Received, SET, Whole, receive};
 use super::resolve::Requester;
 use super::session::{Failure, Host, Reply, Request, Session, State};
@@ -32,8 +33,7 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         let received = receive(&SET, conformance, transfer, storage.as_mut(), request)?;
         let Received { invoke_id, is_list, protection, mut block, progress } = received;
         let requester = Requester::new(host, association.id, request).protected_by(protection);
-        let is_broadcast = request.is_broadcast();
-        let mut write = Writing { requester, client, is_broadcast, events, response: Protection::empty() };
+        let mut execution = Execution::new(requester, client, request.is_broadcast(), events);
         let (one, list) = if block.is_some() { (3, 4) } else { (1, 5) };
         let mut encoder = Encoder::new(out);
         let mut begin = |choice| encoder.octets(&[SET_RESPONSE, choice, invoke_id.0]);
@@ -41,11 +41,11 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
             Progress::Partial => begin(2)?,
             Progress::Whole(whole) if is_list => {
                 begin(list)?;
-                write.list(host, whole, &mut encoder)?;
+                execution.write_all(host, whole, &mut encoder)?;
             }
             Progress::Whole(mut whole) => {
                 begin(one)?;
-                encoder.u8(write.next(host, &mut whole)?.code())?;
+                encoder.u8(execution.write_next(host, &mut whole)?.code())?;
             }
             Progress::Aborted(Abort::NotInProgress) => {
                 begin(1)?;
@@ -65,23 +65,13 @@ impl<P: CryptoProvider, B: AsRef<[u8]> + AsMut<[u8]>> Session<P, B> {
         if let Some(number) = block {
             encoder.u32(number.0)?;
         }
-        Ok(Reply { octets: 0..encoder.len(), protection: write.response })
+        Ok(Reply { octets: 0..encoder.len(), protection: execution.response })
     }
 }
 
-/// What the writes of one request share.
-pub(super) struct Writing<'w> {
-    pub(super) requester: Requester<'w>,
-    pub(super) client: Option<SystemTitle>,
-    pub(super) is_broadcast: bool,
-    pub(super) events: &'w mut EventQueue,
-    /// What the attributes demand of the response.
-    pub(super) response: Protection,
-}
-
-impl Writing<'_> {
+impl Execution<'_> {
     /// Writes a list of attributes, and their results into `encoder`.
-    fn list<P: CryptoProvider>(
+    fn write_all<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         mut whole: Whole<'_>,
@@ -93,25 +83,25 @@ impl Writing<'_> {
             return Err(Failure::TOO_LONG);
         }
         for _ in 0..whole.count {
-            encoder.u8(self.next(host, &mut whole)?.code())?;
+            encoder.u8(self.write_next(host, &mut whole)?.code())?;
             self.requester.denied.report(self.events);
         }
         Ok(())
     }
 
     /// Writes the next attribute of a request.
-    fn next<P: CryptoProvider>(
+    fn write_next<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         whole: &mut Whole<'_>,
     ) -> Result<DataAccessResult, DecodeError> {
         let item = AttributeDescriptorWithSelection::decode(&mut whole.descriptors)?;
         let value = Data::decode(&mut whole.values)?;
-        Ok(self.attribute(host, &item, value, whole.room).err().unwrap_or(DataAccessResult::Success))
+        Ok(self.write(host, &item, value, whole.room).err().unwrap_or(DataAccessResult::Success))
     }
 
     /// Writes one attribute, with what follows from it in the rest of the device. Protected data are opened in `room`.
-    pub(super) fn attribute<P: CryptoProvider>(
+    pub(super) fn write<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         item: &AttributeDescriptorWithSelection<'_>,
@@ -122,7 +112,7 @@ impl Writing<'_> {
         let granted = self.requester.attribute(host.device, attribute, AccessRights::WRITE)?;
         self.response |= granted.response;
         if Host::<'_, P>::HAS_DATA_PROTECTION && is_buffer(attribute) {
-            self.protection_buffer(host, granted.index, item, value, room)?;
+            self.write_buffer(host, granted.index, item, value, room)?;
         } else {
             let mut effects = Effects::new();
             let object = host.device.object_mut(granted.index).ok_or(DataAccessResult::ObjectUndefined)?;

@@ -20,10 +20,9 @@ use dlms_security::{CryptoProvider, Protection};
 use super::{Call, DATA_PROTECTION};
 use crate::octets::shift;
 use crate::protection::SealedKeyInfo;
-use crate::server::action::Invocation;
+use crate::server::execution::Execution;
 use crate::server::get::Read;
 use crate::server::session::Host;
-use crate::server::set::Writing;
 use crate::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection};
 
 const PROTECTION_BUFFER: i8 = 2;
@@ -73,7 +72,7 @@ impl Filled<'_> {
     }
 }
 
-impl Invocation<'_> {
+impl Execution<'_> {
     /// Fills the buffer that is one of the `count` attributes of a GET, if there is one. There is room for one in a request.
     pub(in crate::server) fn fill_listed<P: CryptoProvider>(
         &mut self,
@@ -181,9 +180,9 @@ impl Invocation<'_> {
     }
 }
 
-impl Writing<'_> {
+impl Execution<'_> {
     /// Writes what the Data protection object at `index` lists from the protected octets that `value` is.
-    pub(in crate::server) fn protection_buffer<P: CryptoProvider>(
+    pub(in crate::server) fn write_buffer<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,
         index: usize,
@@ -194,23 +193,11 @@ impl Writing<'_> {
         let (Data::OctetString(octets), None) = (value, item.selection) else {
             return Err(DataAccessResult::TypeUnmatched);
         };
-        let mut invocation = Invocation {
-            requester: self.requester,
-            client: self.client,
-            is_broadcast: self.is_broadcast,
-            room: None,
-            events: self.events,
-            response: Protection::empty(),
-        };
-        let call = invocation.call(host, index).ok_or(DataAccessResult::ReadWriteDenied)?;
-        let lists = invocation.lists(host, index, PROTECTION_PARAMETERS_SET, room)?;
-        let taken = invocation.take_apart(host, &call, lists, octets, room);
-        self.response |= invocation.response;
-        taken.map_err(result)
+        let call = self.call(host, index).ok_or(DataAccessResult::ReadWriteDenied)?;
+        let lists = self.lists(host, index, PROTECTION_PARAMETERS_SET, room)?;
+        self.take_apart(host, &call, lists, octets, room).map_err(result)
     }
-}
 
-impl Invocation<'_> {
     fn take_apart<P: CryptoProvider>(
         &mut self,
         host: &mut Host<'_, P>,

@@ -16,16 +16,15 @@ use cosem_objects::{
     LogicalDevice,
 };
 use dlms_axdr::{Array, Cursor, Data, Encode, Encoder, FromData, Sequence};
-use dlms_security::{CryptoProvider, Protection};
+use dlms_security::CryptoProvider;
 
 use super::{Call, DATA_PROTECTION};
 use crate::octets::shift;
 use crate::protection::DataLayer;
-use crate::server::action::Invocation;
+use crate::server::execution::Execution;
 use crate::server::get::{Read, read};
 use crate::server::security_setup::Source;
 use crate::server::session::Host;
-use crate::server::set::Writing;
 use crate::xdlms::{AttributeDescriptor, AttributeDescriptorWithSelection};
 
 const PROFILE_GENERIC: u16 = 7;
@@ -35,7 +34,7 @@ const TIME: i8 = 2;
 /// Octets of the parameters of selective access: `02 04`, a column, two date-times, an empty array.
 const SELECTION: usize = 2 + 18 + 2 * 14 + 2;
 
-impl Invocation<'_> {
+impl Execution<'_> {
     /// Writes the values of what is listed into `room`, as a structure; gives how long that is.
     pub(super) fn read_listed<P: CryptoProvider>(
         &mut self,
@@ -116,16 +115,7 @@ impl Invocation<'_> {
             return Err(ActionResult::TypeUnmatched);
         }
         for (object, value) in objects.into_iter().zip(values) {
-            let mut writing = Writing {
-                requester: self.requester,
-                client: self.client,
-                is_broadcast: self.is_broadcast,
-                events: self.events,
-                response: Protection::empty(),
-            };
-            let written = writing.attribute(host, &whole_attribute(object)?.into(), value, &mut []);
-            self.response |= writing.response;
-            written.map_err(result)?;
+            self.write(host, &whole_attribute(object)?.into(), value, &mut []).map_err(result)?;
         }
         Ok(())
     }

@@ -19,8 +19,8 @@ use dlms_axdr::{Data, Encoder, Enum, FromData};
 use dlms_obis::LogicalName;
 use dlms_security::{CryptoProvider, Functions, Protection, RequiredProtection, SystemTitle};
 
-use super::action::Invocation;
 use super::event::Event;
+use super::execution::Execution;
 use super::session::Host;
 use crate::ProtectionError;
 use crate::octets::shift;
@@ -49,7 +49,7 @@ struct Call {
 /// A structure of two, or three, fields.
 const TWO: &[u8] = &[0x02, 2];
 
-impl Invocation<'_> {
+impl Execution<'_> {
     /// Invokes a method of the Data protection object at place `index`; gives how long the return value is.
     pub(super) fn invoke_data_protection<P: CryptoProvider>(
         &mut self,
