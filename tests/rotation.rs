@@ -8,6 +8,8 @@
 mod common;
 #[path = "common/fleet/mod.rs"]
 mod fleet;
+#[path = "common/secure_element.rs"]
+mod secure_element;
 
 use dlms::client::rotation::{
     Answer, KeyRotation, NewRotation, RotationEnvironment, RotationError, RotationMethod, RotationStore,
@@ -17,23 +19,13 @@ use dlms_axdr::Data;
 use dlms_security::{AuthenticationMechanism, KeyId, SecretKey, SecuritySuite};
 use proptest::prelude::*;
 
-use fleet::{End, Fault, Framing, SETUP, World, initial, sealed_under};
+use fleet::{End, Fault, Framing, Keys, SETUP, World, initial, sealed_under};
 
 const SUITES: [SecuritySuite; 3] = [SecuritySuite::Suite0, SecuritySuite::Suite1, SecuritySuite::Suite2];
 const GMAC: AuthenticationMechanism = AuthenticationMechanism::Gmac;
 
 fn world(suite: SecuritySuite, framing: Framing) -> World {
-    World::new(suite, framing, GMAC)
-}
-
-fn value(world: &World, id: KeyId) -> Vec<u8> {
-    let keys = &world.store.keys;
-    match id {
-        KeyId::GlobalUnicast => keys.unicast.expose().to_vec(),
-        KeyId::Authentication => keys.authentication.expose().to_vec(),
-        KeyId::GlobalBroadcast => keys.broadcast.as_ref().unwrap().expose().to_vec(),
-        KeyId::Master => keys.master.as_ref().unwrap().expose().to_vec(),
-    }
+    World::new(Keys::Octets, suite, framing, GMAC)
 }
 
 /// Both ends have the new key, and the old one is good for nothing.
@@ -41,19 +33,19 @@ fn check(world: &mut World, new: &NewRotation) {
     let (suite, id) = (world.suite, new.id);
     let old = initial(suite, 0, id);
     assert!(world.store.pending.is_none());
+    let value = |world: &World, id| world.recorder.reveal(&world.store.key(id));
     for id in KeyId::ALL {
-        assert_eq!(value(world, id), world.meter.key(id).expose(), "{id:?} differs");
+        let meters = world.meter.recorder.reveal(&world.meter.key(id));
+        assert!(value(world, id) == meters, "{id:?} differs");
     }
     assert_ne!(value(world, id), old.expose());
-    let current = SetupKeys {
-        unicast: world.store.keys.unicast.clone(),
-        authentication: world.store.keys.authentication.clone(),
-    };
+    let old = world.recorder.put(suite, &old);
+    let current = world.store.setup_keys();
     assert!(world.opens_with(&current));
     match id {
         KeyId::GlobalUnicast => assert!(!world.opens_with(&SetupKeys { unicast: old, ..current.clone() })),
         KeyId::Authentication => {
-            let authentication = dlms_security::AuthenticationKey::new(old.expose()).unwrap();
+            let authentication = dlms_security::AuthenticationKey::from_key(suite, &old).unwrap();
             assert!(!world.opens_with(&SetupKeys { authentication, ..current.clone() }));
         }
         KeyId::Master => {
@@ -71,12 +63,24 @@ fn check(world: &mut World, new: &NewRotation) {
 }
 
 /// A rotation with one fault at each place in turn.
-fn with_every_fault(suite: SecuritySuite, framing: Framing, new: &NewRotation) {
+fn with_every_fault(keys: Keys, suite: SecuritySuite, framing: Framing, new: &NewRotation) {
+    let world = |suite, framing| World::new(keys, suite, framing, GMAC);
     // P-384 is slow: there, what changes most.
     let is_slow = suite == SecuritySuite::Suite2 && new.method == RotationMethod::Agreement;
     let faults = if is_slow { &[Fault::LoseAnswer] } else { &Fault::ALL[..] };
+    let slots = |world: &World| [&world.recorder, &world.meter.recorder].map(fleet::Recorder::slots);
     let mut whole = world(suite, framing);
+    let [utility, meter] = slots(&whole);
+    // Nobody keeps more than before, but for the key that the meter has replaced last.
+    let holds = |world: &World| {
+        let found = slots(world);
+        assert!(
+            found == [utility, meter + usize::from(meter > 0)],
+            "{new:?}: {found:?}, not {utility}, {meter}"
+        );
+    };
     whole.rotate(new).unwrap();
+    holds(&whole);
     assert_eq!(whole.runs, 1);
     let (exchanges, writes) = (whole.exchanges, whole.store.writes);
     check(&mut whole, new);
@@ -85,6 +89,10 @@ fn with_every_fault(suite: SecuritySuite, framing: Framing, new: &NewRotation) {
             let mut world = world(suite, framing);
             world.faults.insert(place, fault);
             world.rotate(new).unwrap_or_else(|end| panic!("{fault:?} at {place}: {end:?}"));
+            // Whoever is killed knows no more what only its memory knew.
+            if matches!(fault, Fault::LoseRequest | Fault::LoseAnswer) {
+                holds(&world);
+            }
             check(&mut world, new);
         }
     }
@@ -103,7 +111,7 @@ fn every_key_is_transferred_whatever_is_lost() {
     for suite in SUITES {
         for id in KeyId::ALL {
             let framing = if id.id() % 2 == suite.id() % 2 { Framing::Wrapper } else { Framing::Hdlc };
-            with_every_fault(suite, framing, &NewRotation::new(id, RotationMethod::Transfer));
+            with_every_fault(Keys::Octets, suite, framing, &NewRotation::new(id, RotationMethod::Transfer));
         }
     }
 }
@@ -112,7 +120,12 @@ fn every_key_is_transferred_whatever_is_lost() {
 fn over_both_framings() {
     for framing in [Framing::Wrapper, Framing::Hdlc] {
         for id in KeyId::ALL {
-            with_every_fault(SecuritySuite::Suite0, framing, &NewRotation::new(id, RotationMethod::Transfer));
+            with_every_fault(
+                Keys::Octets,
+                SecuritySuite::Suite0,
+                framing,
+                &NewRotation::new(id, RotationMethod::Transfer),
+            );
         }
     }
 }
@@ -123,7 +136,7 @@ fn master_and_broadcast_keys_are_agreed_on_whatever_is_lost() {
         [(SecuritySuite::Suite1, Framing::Wrapper), (SecuritySuite::Suite2, Framing::Hdlc)]
     {
         for id in [KeyId::Master, KeyId::GlobalBroadcast] {
-            with_every_fault(suite, framing, &NewRotation::new(id, RotationMethod::Agreement));
+            with_every_fault(Keys::Octets, suite, framing, &NewRotation::new(id, RotationMethod::Agreement));
         }
     }
 }
@@ -137,7 +150,7 @@ fn keys_of_associations_are_agreed_on_whatever_is_lost() {
             // Through the other association, and under a master key that is agreed on.
             for through_other in [true, false] {
                 let new = NewRotation { through_other, ..NewRotation::new(id, RotationMethod::Agreement) };
-                with_every_fault(suite, framing, &new);
+                with_every_fault(Keys::Octets, suite, framing, &new);
             }
         }
     }
@@ -197,7 +210,8 @@ fn what_is_pending_comes_first() {
     assert!(std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| world.rotate(&unicast))).is_err());
     let pending = RotationStore::pending(&mut world.store).unwrap().unwrap();
     assert!(pending.id == KeyId::GlobalUnicast && pending.is_requested);
-    let mut env = RotationEnvironment { provider: &fleet::Recorder, store: &mut world.store, parties: None };
+    let mut env =
+        RotationEnvironment { provider: &fleet::Recorder::Software, store: &mut world.store, parties: None };
     let other = NewRotation::new(KeyId::Master, RotationMethod::Transfer);
     let begun = KeyRotation::begin(&mut env, SETUP, SecuritySuite::Suite0, other);
     assert_eq!(begun.err(), Some(RotationError::Unfinished));
@@ -205,11 +219,16 @@ fn what_is_pending_comes_first() {
 
 #[test]
 fn a_certificate_is_renewed_whatever_is_lost() {
-    for (suite, framing) in
-        [(SecuritySuite::Suite1, Framing::Wrapper), (SecuritySuite::Suite2, Framing::Hdlc)]
-    {
+    renewals(
+        Keys::Octets,
+        &[(SecuritySuite::Suite1, Framing::Wrapper), (SecuritySuite::Suite2, Framing::Hdlc)],
+    );
+}
+
+fn renewals(keys: Keys, lines: &[(SecuritySuite, Framing)]) {
+    for &(suite, framing) in lines {
         let begin = || {
-            let mut world = World::new(suite, framing, AuthenticationMechanism::Ecdsa);
+            let mut world = World::new(keys, suite, framing, AuthenticationMechanism::Ecdsa);
             world.certify();
             let old = world.store.certificate.clone().unwrap();
             (world, old)
@@ -250,6 +269,11 @@ fn a_certificate_is_renewed_whatever_is_lost() {
 
 #[test]
 fn a_policy_is_raised_whatever_is_lost() {
+    policies(Keys::Octets);
+}
+
+fn policies(keys: Keys) {
+    let world = |suite, framing| World::new(keys, suite, framing, GMAC);
     for (suite, policy) in [(SecuritySuite::Suite0, 3), (SecuritySuite::Suite1, 0x6C)] {
         let mut whole = world(suite, Framing::Wrapper);
         whole.raise(policy).unwrap();
@@ -264,6 +288,23 @@ fn a_policy_is_raised_whatever_is_lost() {
             }
         }
     }
+}
+
+/// The same where both ends have handles alone: what is lost, begun anew, given up and freed are slots of elements, which
+/// end the test when one is used or freed that is not there.
+#[test]
+fn secure_elements_lose_nothing_either() {
+    let (suite, keys) = (SecuritySuite::Suite1, Keys::Handles);
+    for id in KeyId::ALL {
+        with_every_fault(keys, suite, Framing::Wrapper, &NewRotation::new(id, RotationMethod::Transfer));
+        let new = NewRotation { through_other: true, ..NewRotation::new(id, RotationMethod::Agreement) };
+        with_every_fault(keys, suite, Framing::Hdlc, &new);
+    }
+    // Under a master key that is agreed on.
+    let new = NewRotation::new(KeyId::GlobalUnicast, RotationMethod::Agreement);
+    with_every_fault(keys, suite, Framing::Wrapper, &new);
+    renewals(keys, &[(suite, Framing::Hdlc)]);
+    policies(keys);
 }
 
 /// What a driver may say, whatever the step was.
@@ -288,7 +329,7 @@ proptest! {
     ) {
         let mut world = world(SecuritySuite::Suite0, Framing::Wrapper);
         let id = KeyId::from_id(id).unwrap();
-        let mut env = RotationEnvironment { provider: &fleet::Recorder, store: &mut world.store, parties: None };
+        let mut env = RotationEnvironment { provider: &fleet::Recorder::Software, store: &mut world.store, parties: None };
         let new = NewRotation::new(id, RotationMethod::Transfer);
         let mut rotation = KeyRotation::begin(&mut env, SETUP, SecuritySuite::Suite0, new).unwrap();
         let mut buffer = [0; STEP_BUFFER];

@@ -2,6 +2,7 @@
 //!
 //! It is as strict as one on a board, or stricter: it has few slots, a handle of another element, a key that is shown to it
 //! in octets where it should have a handle, and a slot that is freed twice, end the test.
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -72,6 +73,17 @@ impl SecureElement {
     pub fn put(&self, suite: SecuritySuite, octets: &[u8]) -> SecretKey {
         let key = SecretKey::new(suite, octets).unwrap();
         self.keep(Content::Symmetric(key)).map(|slot| SecretKey::handle(&self.handle(slot))).unwrap().unwrap()
+    }
+
+    /// A private key that is put in at the factory.
+    pub fn put_private(&self, key: PrivateKey) -> PrivateKey {
+        let curve = key.curve();
+        PrivateKey::new(curve, &self.handle(self.keep(Content::Private(key)).unwrap())).unwrap()
+    }
+
+    /// The octets of a key: for the test alone.
+    pub fn reveal(&self, key: &SecretKey) -> Vec<u8> {
+        self.inside(key.as_handle()).1.expose().to_vec()
     }
 
     /// How many slots are in use.

@@ -1,7 +1,7 @@
 //! A certificate is renewed, and the security policy raised.
 
 use dlms::client::rotation::{
-    Access, CertificateRenewal, PolicyRaise, RenewalEnvironment, STEP_BUFFER, SetupKeys, Step,
+    Access, CertificateRenewal, PolicyRaise, RenewalEnvironment, STEP_BUFFER, Step,
 };
 use dlms_security::certificate::{
     Authority, Certificate, CertificateEntity, CertificateStore, CertificateTime, CertificationRequest,
@@ -81,10 +81,7 @@ impl World {
                 }
                 Step::Associate(access) => {
                     let key = if access == Access::Pending { pending } else { current.or(Some(known)) };
-                    let keys = SetupKeys {
-                        unicast: self.store.keys.unicast.clone(),
-                        authentication: self.store.keys.authentication.clone(),
-                    };
+                    let keys = self.store.setup_keys();
                     self.associate(OWN, &keys, key)?
                 }
                 step => self.perform(&step)?,
@@ -120,10 +117,7 @@ impl World {
     /// Whether the meter proves itself with this certificate's key.
     pub fn proves_with(&mut self, certificate: &[u8]) -> bool {
         let key = *Certificate::from_der(certificate).unwrap().public_key();
-        let keys = SetupKeys {
-            unicast: self.store.keys.unicast.clone(),
-            authentication: self.store.keys.authentication.clone(),
-        };
+        let keys = self.store.setup_keys();
         matches!(self.associate(OWN, &keys, Some(key)), Ok(Reply::Associated))
     }
 
@@ -136,10 +130,7 @@ impl World {
                 let reply = match raise.next(&mut buffer)? {
                     Step::Done => return Ok(()),
                     Step::Associate(_) => {
-                        let keys = SetupKeys {
-                            unicast: self.store.keys.unicast.clone(),
-                            authentication: self.store.keys.authentication.clone(),
-                        };
+                        let keys = self.store.setup_keys();
                         self.associate(OWN, &keys, server)
                     }
                     step => self.perform(&step),

@@ -11,18 +11,22 @@ use dlms::{Accepted, KeyPairs, KeyRing, PublicKeys, SecurityContext};
 use dlms_hdlc::{SecondaryConfig, ServerAddress};
 use dlms_security::certificate::MemoryCertificates;
 use dlms_security::{
-    AuthenticationKey, AuthenticationMechanism, CounterId, KeyFingerprint, KeyId, KeyPairSlot, KeyStore,
-    KnownPeer, Protection, PublicKeyProvider, SecretKey, SecuritySuite, SetupChange, StorageError,
+    AuthenticationKey, AuthenticationMechanism, CounterId, CryptoProvider, KeyFingerprint, KeyId,
+    KeyPairSlot, KeyStore, KnownPeer, Protection, PublicKeyProvider, SecretKey, SecuritySuite, SetupChange,
+    StorageError,
 };
 use dlms_wrapper::WPort;
 
 use super::nonces::Recorder;
-use super::{FAILURES, Framing, METER, NOW, OTHER, OWN, SETUP, SIGN, TEXT, UTILITY, initial, signing_key};
+use super::{
+    FAILURES, Framing, Keys, METER, NOW, OTHER, OWN, SETUP, SIGN, TEXT, UTILITY, initial, signing_key,
+};
 use crate::common::{self, PROVIDER};
 
-#[derive(Default)]
+/// The keys that were replaced last may still protect an answer: they are given up with the next change.
 struct Medium {
-    counters: common::Counters,
+    recorder: Recorder,
+    replaced: Vec<SecretKey>,
     names: BTreeMap<KeyFingerprint, u32>,
     keys: BTreeMap<(usize, KeyId), SecretKey>,
 }
@@ -34,8 +38,9 @@ impl KeyStore for Medium {
     }
 
     fn install(&mut self, setup: usize, change: &SetupChange<'_>) -> Result<(), StorageError> {
+        self.replaced.drain(..).for_each(|key| self.recorder.discard(&key));
         for key in change.keys {
-            self.keys.insert((setup, key.id), key.key.clone());
+            self.replaced.extend(self.keys.insert((setup, key.id), key.key.clone()));
         }
         assert!(change.key_pairs.iter().all(|pair| pair.slot == KeyPairSlot::InUse || pair.usage == SIGN));
         Ok(())
@@ -78,6 +83,7 @@ pub struct Meter {
     pub(super) certificates: MemoryCertificates<6>,
     manager: KeyManager<Recorder, Medium>,
     counters: common::Counters,
+    pub recorder: Recorder,
     line: Served,
 }
 
@@ -87,31 +93,45 @@ enum Served {
 }
 
 impl Meter {
-    pub(super) fn new(suite: SecuritySuite, framing: Framing, mechanism: AuthenticationMechanism) -> Self {
-        let mut medium = Medium::default();
+    pub(super) fn new(
+        keys: Keys,
+        suite: SecuritySuite,
+        framing: Framing,
+        mechanism: AuthenticationMechanism,
+    ) -> Self {
+        let recorder = Recorder::new(keys, b'm');
+        let mut medium = Medium {
+            recorder: recorder.clone(),
+            replaced: Vec::new(),
+            names: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        };
+        for (setup, id) in [0, 1].map(|setup| KeyId::ALL.map(|id| (setup, id))).concat() {
+            medium.keys.insert((setup, id), recorder.put(suite, &initial(suite, setup, id)));
+        }
         let mut context = |setup: usize| {
-            let key = initial(suite, setup, KeyId::GlobalUnicast);
-            let fingerprint = KeyFingerprint::of(&*PROVIDER, METER, &key).unwrap();
+            let key = medium.keys[&(setup, KeyId::GlobalUnicast)].clone();
+            let fingerprint = recorder.fingerprint(METER, &key).unwrap();
             let id = medium.counter_id(setup, &fingerprint).unwrap();
-            let authentication = initial(suite, setup, KeyId::Authentication);
-            let authentication = AuthenticationKey::new(authentication.expose()).unwrap();
-            SecurityContext::new(&Recorder, suite, METER, &key, authentication, id, 0).unwrap()
+            let authentication = &medium.keys[&(setup, KeyId::Authentication)];
+            let authentication = AuthenticationKey::from_key(suite, authentication).unwrap();
+            SecurityContext::new(&recorder, suite, METER, &key, authentication, id, 0).unwrap()
         };
         let security = vec![context(0), context(1)];
         let mut ring = |setup: usize| {
             let mut ring = KeyRing::new();
-            ring.set_master_key(&Recorder, suite, &initial(suite, setup, KeyId::Master)).unwrap();
-            let key = initial(suite, setup, KeyId::GlobalBroadcast);
-            let fingerprint = KeyFingerprint::of(&*PROVIDER, METER, &key).unwrap();
+            ring.set_master_key(&recorder, suite, &medium.keys[&(setup, KeyId::Master)]).unwrap();
+            let key = medium.keys[&(setup, KeyId::GlobalBroadcast)].clone();
+            let fingerprint = recorder.fingerprint(METER, &key).unwrap();
             let id = medium.counter_id(setup, &fingerprint).unwrap();
-            ring.set_broadcast_key(&Recorder, suite, &key, id, 0).unwrap();
+            ring.set_broadcast_key(&recorder, suite, &key, id, 0).unwrap();
             ring
         };
         let key_rings = vec![ring(0), ring(1)];
         let mut pairs = KeyPairs::new();
         let mut peers = [KnownPeer { title: UTILITY, keys: [None; 3] }];
         if let (Some(own), Some(client)) = (signing_key(suite, 0x21), signing_key(suite, 0x31)) {
-            pairs = pairs.with(SIGN, own);
+            pairs = pairs.with(SIGN, recorder.put_private(own));
             peers[0].keys[0] = Some(PROVIDER.public_key(&client).unwrap());
         }
         let config = |client_sap, security, mechanism| AssociationConfig {
@@ -143,6 +163,7 @@ impl Meter {
             certificates: MemoryCertificates::new(),
             manager: KeyManager::new(medium),
             counters: common::Counters::default(),
+            recorder,
             line: match framing {
                 Framing::Wrapper => Served::Wrapper(Box::new(WrapperServer::new(WPort(1), || vec![0; 2100]))),
                 Framing::Hdlc => {
@@ -155,7 +176,7 @@ impl Meter {
 
     /// A key as the meter has it.
     pub fn key(&self, id: KeyId) -> SecretKey {
-        self.manager.store().keys.get(&(0, id)).cloned().unwrap_or_else(|| initial(self.suite, 0, id))
+        self.manager.store().keys[&(0, id)].clone()
     }
 
     /// Takes octets from the line and gives those that come back.
@@ -165,11 +186,11 @@ impl Meter {
             system_title: METER,
             associations: &mut self.associations,
             security: &mut self.security,
-            provider: &Recorder,
+            provider: &self.recorder,
             counters: &mut self.counters,
             key_rings: &mut self.key_rings,
             public_keys: Some(PublicKeys {
-                provider: &*PROVIDER,
+                provider: self.recorder.public(),
                 own: &mut self.key_pairs,
                 peers: &self.peers,
             }),

@@ -34,6 +34,13 @@ pub const FAILURES: u16 = 3;
 
 pub const SIGN: KeyUsage = KeyUsage::DigitalSignature;
 
+/// What both ends know their keys by: octets, or the handles of a secure element each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    Octets,
+    Handles,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     Wrapper,

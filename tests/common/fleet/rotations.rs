@@ -10,12 +10,10 @@ use dlms::client::rotation::{
 use dlms::client::{Environment, SetItem};
 use dlms::xdlms::AttributeDescriptor;
 use dlms_axdr::Data;
-use dlms_security::{CounterId, CryptoProvider, KeyFingerprint, KeyId, Protection, SecretKey};
+use dlms_security::{CounterId, CryptoProvider, KeyId, Protection, SecretKey};
 
-use super::nonces::Recorder;
 use super::world::{End, Reply, World};
 use super::{METER, NOW, OTHER, OWN, SETUP, TEXT, UTILITY};
-use crate::common::PROVIDER;
 
 impl World {
     /// One run of the head-end: it resumes, or begins.
@@ -24,8 +22,9 @@ impl World {
         self.cut();
         self.open = None;
         let (own, server) = (self.own_key(), self.first_server_key());
+        let recorder = self.recorder.clone();
         let parties = own.as_ref().zip(server.as_ref()).map(|(signing_key, server_key)| Parties {
-            provider: &*PROVIDER,
+            provider: recorder.public(),
             signing_key,
             server_key,
             client: UTILITY,
@@ -33,7 +32,7 @@ impl World {
         });
         macro_rules! env {
             () => {
-                &mut RotationEnvironment { provider: &Recorder, store: &mut self.store, parties }
+                &mut RotationEnvironment { provider: &recorder, store: &mut self.store, parties }
             };
         }
         let mut rotation = match KeyRotation::resume(env!(), SETUP, self.suite)? {
@@ -90,16 +89,13 @@ impl World {
 
     /// A key_transfer of the authentication key as it is, under a master key.
     pub fn transfers_under(&mut self, master: &SecretKey) -> bool {
-        let keys = SetupKeys {
-            unicast: self.store.keys.unicast.clone(),
-            authentication: self.store.keys.authentication.clone(),
-        };
+        let keys = self.store.setup_keys();
         assert!(self.opens_with(&keys));
-        let kek = PROVIDER.wrap_key(self.suite, master).unwrap();
-        let same = SecretKey::new(self.suite, keys.authentication.expose()).unwrap();
+        let kek = self.recorder.wrap_key(self.suite, master).unwrap();
+        let same = self.store.key(KeyId::Authentication);
         let mut buffer = [0; STEP_BUFFER];
         let parameter = dlms::client::security_setup::key_transfer(
-            &*PROVIDER,
+            &self.recorder,
             self.suite,
             &kek,
             &[(KeyId::Authentication, same)],
@@ -111,19 +107,16 @@ impl World {
 
     /// Whether the meter does what a broadcast under this key says.
     pub fn hears_broadcast(&mut self, key: &SecretKey) -> bool {
-        let text: Vec<u8> = key.expose()[..8].to_vec();
-        let keys = SetupKeys {
-            unicast: self.store.keys.unicast.clone(),
-            authentication: self.store.keys.authentication.clone(),
-        };
+        let text = self.recorder.reveal(key)[..8].to_vec();
+        let keys = self.store.setup_keys();
         assert!(self.opens_with(&keys));
-        let fingerprint = KeyFingerprint::of(&*PROVIDER, UTILITY, key).unwrap();
+        let fingerprint = self.recorder.fingerprint(UTILITY, key).unwrap();
         let id = CounterId(u32::from_be_bytes(*fingerprint.octets().first_chunk().unwrap()));
         let mut ring = KeyRing::new();
-        ring.set_broadcast_key(&Recorder, self.suite, key, id, 0).unwrap();
+        ring.set_broadcast_key(&self.recorder, self.suite, key, id, 0).unwrap();
         let open = self.open.as_mut().unwrap();
         let mut env = Environment {
-            provider: &Recorder,
+            provider: &self.recorder,
             counters: &mut self.counters,
             security: Some(&mut open.security),
             key_ring: Some(&mut ring),

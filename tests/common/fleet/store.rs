@@ -1,10 +1,15 @@
 //! What a head-end keeps, and how it is killed while it writes.
 
-use dlms::client::rotation::{MeterKeys, PendingCertificate, PendingKey, RenewalStore, RotationStore};
-use dlms_security::{KeyId, KeyUsage, SecretKey, SecuritySuite, StorageError};
+use dlms::client::rotation::{
+    MeterKeys, PendingCertificate, PendingKey, RenewalStore, RotationStore, SetupKeys,
+};
+use dlms_security::{CryptoProvider, KeyId, KeyUsage, SecretKey, SecuritySuite, StorageError};
+
+use super::nonces::Recorder;
 
 /// What survives the head-end.
 pub struct Store {
+    pub(super) recorder: Recorder,
     pub(super) suite: SecuritySuite,
     pub keys: MeterKeys,
     pub pending: Option<PendingKey>,
@@ -34,6 +39,44 @@ impl Store {
     }
 }
 
+impl Store {
+    /// A key in use.
+    pub fn key(&self, id: KeyId) -> SecretKey {
+        let keys = &self.keys;
+        match id {
+            KeyId::GlobalUnicast => keys.unicast.clone(),
+            KeyId::Authentication => match keys.authentication.as_handle() {
+                Some(handle) => SecretKey::handle(handle).unwrap(),
+                None => SecretKey::new(self.suite, keys.authentication.expose()).unwrap(),
+            },
+            KeyId::GlobalBroadcast => keys.broadcast.clone().unwrap(),
+            KeyId::Master => keys.master.clone().unwrap(),
+        }
+    }
+
+    /// With what an association is opened.
+    pub fn setup_keys(&self) -> SetupKeys {
+        SetupKeys { unicast: self.keys.unicast.clone(), authentication: self.keys.authentication.clone() }
+    }
+
+    /// A key that is neither in use nor pending any more is given up.
+    fn put_pending(&mut self, pending: Option<&PendingKey>) {
+        let before = core::mem::replace(&mut self.pending, pending.cloned()).and_then(|pending| pending.key);
+        let is = |key: &SecretKey| {
+            let key = key.clone();
+            move |other: &SecretKey| other.expose() == key.expose()
+        };
+        let is_kept = |key: &SecretKey| {
+            let is_pending =
+                self.pending.as_ref().is_some_and(|pending| pending.key.as_ref().is_some_and(is(key)));
+            is_pending || KeyId::ALL.iter().any(|id| is(key)(&self.key(*id)))
+        };
+        if let Some(before) = before.filter(|key| !is_kept(key)) {
+            self.recorder.discard(&before);
+        }
+    }
+}
+
 impl RotationStore for Store {
     fn keys(&mut self) -> Result<MeterKeys, StorageError> {
         Ok(self.keys.clone())
@@ -44,13 +87,15 @@ impl RotationStore for Store {
     }
 
     fn set_pending(&mut self, pending: Option<&PendingKey>) -> Result<(), StorageError> {
-        self.write(|store| store.pending = pending.cloned())
+        self.write(|store| store.put_pending(pending))
     }
 
     fn commit(&mut self, id: KeyId, key: &SecretKey, next: Option<&PendingKey>) -> Result<(), StorageError> {
         self.write(|store| {
+            let replaced = store.key(id);
+            store.recorder.discard(&replaced);
             store.keys.set(store.suite, id, key).unwrap();
-            store.pending = next.cloned();
+            store.put_pending(next);
             store.commits += 1;
         })
     }

@@ -9,14 +9,14 @@ use dlms_axdr::Data;
 use dlms_hdlc::{ClientAddress, Deframer, Primary, PrimaryConfig, PrimaryEvent, ServerAddress};
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, KeyId, KnownPeer, PrivateKey, PublicKey,
-    PublicKeyProvider, Secret, SecuritySuite,
+    PublicKeyProvider, Secret, SecretKey, SecuritySuite,
 };
 use dlms_wrapper::{HEADER_LENGTH, Header, WPort};
 
 use super::meter::Meter;
 use super::nonces::{Recorder, forget_nonces};
 use super::store::Store;
-use super::{Fault, Framing, METER, NOW, OWN, SIGN, UTILITY, initial, signing_key};
+use super::{Fault, Framing, Keys, METER, NOW, OWN, SIGN, UTILITY, initial, signing_key};
 use crate::common::{self, PROVIDER};
 
 /// Why a run of the head-end ended.
@@ -76,6 +76,10 @@ pub struct World {
     mechanism: AuthenticationMechanism,
     pub meter: Meter,
     pub store: Store,
+    pub recorder: Recorder,
+    own_key: Option<PrivateKey>,
+    /// The keys of the other association.
+    others: [SecretKey; 2],
     pub(super) counters: common::Counters,
     pub(super) open: Option<Open>,
     pub(super) authority: Option<(PrivateKey, Vec<u8>, u8)>,
@@ -86,20 +90,32 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(suite: SecuritySuite, framing: Framing, mechanism: AuthenticationMechanism) -> Self {
+    pub fn new(
+        keys: Keys,
+        suite: SecuritySuite,
+        framing: Framing,
+        mechanism: AuthenticationMechanism,
+    ) -> Self {
         forget_nonces();
-        let key = |id| initial(suite, 0, id);
-        let meter = Meter::new(suite, framing, mechanism);
+        let recorder = Recorder::new(keys, b'u');
+        let key = |id| recorder.put(suite, &initial(suite, 0, id));
+        let authentication = key(KeyId::Authentication);
+        let others = [KeyId::GlobalUnicast, KeyId::Authentication]
+            .map(|id| recorder.put(suite, &initial(suite, 1, id)));
+        let meter = Meter::new(keys, suite, framing, mechanism);
         Self {
             suite,
             framing,
             mechanism,
             meter,
+            own_key: signing_key(suite, 0x31).map(|key| recorder.put_private(key)),
+            others,
             store: Store {
+                recorder: recorder.clone(),
                 suite,
                 keys: MeterKeys {
                     unicast: key(KeyId::GlobalUnicast),
-                    authentication: AuthenticationKey::new(key(KeyId::Authentication).expose()).unwrap(),
+                    authentication: AuthenticationKey::from_key(suite, &authentication).unwrap(),
                     broadcast: Some(key(KeyId::GlobalBroadcast)),
                     master: Some(key(KeyId::Master)),
                 },
@@ -111,6 +127,7 @@ impl World {
                 kill_at_write: None,
                 was_killed: false,
             },
+            recorder,
             counters: common::Counters::default(),
             open: None,
             authority: None,
@@ -121,7 +138,7 @@ impl World {
     }
 
     pub(super) fn own_key(&self) -> Option<PrivateKey> {
-        signing_key(self.suite, 0x31)
+        self.own_key.clone()
     }
 
     /// The meter's public key as it was when all began.
@@ -204,11 +221,15 @@ impl World {
             let open = self.open.as_mut().unwrap();
             let is_open = open.client.agreement().is_some();
             let mut env = Environment {
-                provider: &Recorder,
+                provider: &self.recorder,
                 counters: &mut self.counters,
                 security: Some(&mut open.security),
                 key_ring: None,
-                public_keys: Some(PublicKeys { provider: &*PROVIDER, own: &mut own, peers: &peers }),
+                public_keys: Some(PublicKeys {
+                    provider: self.recorder.public(),
+                    own: &mut own,
+                    peers: &peers,
+                }),
                 manufacturer: None,
                 now: NOW,
             };
@@ -261,10 +282,10 @@ impl World {
         server_key: Option<PublicKey>,
     ) -> Result<Reply, End> {
         self.cut();
-        let fingerprint = keys.fingerprint(&Recorder, UTILITY).unwrap();
+        let fingerprint = keys.fingerprint(&self.recorder, UTILITY).unwrap();
         let id = CounterId(u32::from_be_bytes(*fingerprint.octets().first_chunk().unwrap()));
         let security = SecurityContext::new(
-            &Recorder,
+            &self.recorder,
             self.suite,
             UTILITY,
             &keys.unicast,
@@ -286,10 +307,10 @@ impl World {
     }
 
     pub(super) fn other_keys(&self) -> SetupKeys {
-        let authentication = initial(self.suite, 1, KeyId::Authentication);
+        let [unicast, authentication] = self.others.clone();
         SetupKeys {
-            unicast: initial(self.suite, 1, KeyId::GlobalUnicast),
-            authentication: AuthenticationKey::new(authentication.expose()).unwrap(),
+            unicast,
+            authentication: AuthenticationKey::from_key(self.suite, &authentication).unwrap(),
         }
     }
 
