@@ -32,8 +32,11 @@ fn flip(what: &str, apdu: &[u8], required: Protection, suite: SecuritySuite) {
 
 /// Those whose keys are not agreed on, which takes its time.
 fn symmetric(suite: SecuritySuite) -> impl Iterator<Item = Envelope> {
-    let is_agreed = |key| matches!(key, KeyClass::OnePassDiffieHellman | KeyClass::StaticUnifiedModel);
-    envelopes(suite).into_iter().filter(move |envelope| !is_agreed(envelope.key))
+    envelopes(suite).into_iter().filter(is_symmetric)
+}
+
+fn is_symmetric(envelope: &Envelope) -> bool {
+    !matches!(envelope.key, KeyClass::OnePassDiffieHellman | KeyClass::StaticUnifiedModel)
 }
 
 /// What a signature is nested with: in suite 2 what takes little time, in suite 1 every carrier and every key-info.
@@ -67,6 +70,22 @@ fn authenticated_only() {
             let apdu = Side::new(suite, CLIENT_TITLE).seal(envelope, protection, &unhex(PLAIN));
             flip(&format!("{suite:?} {envelope:?} A"), &apdu, protection, suite);
             flip_to_nothing_else(&format!("{suite:?} {envelope:?} A"), &apdu, suite);
+        }
+        // What surrounds the content is the same as where it is encrypted too.
+        for envelope in envelopes(suite).into_iter().filter(|envelope| !is_symmetric(envelope)) {
+            let apdu =
+                Side::new(suite, CLIENT_TITLE).seal(envelope, Protection::AUTHENTICATED, &unhex(PLAIN));
+            let content = 5 + PLAIN.len() / 2 + 12;
+            let mut receiver = Side::new(suite, SERVER_TITLE);
+            for bit in (apdu.len() - content) * 8..apdu.len() * 8 {
+                let mut flipped = apdu.clone();
+                flipped[bit / 8] ^= 0x80 >> (bit % 8);
+                assert!(
+                    receiver.open(Protection::AUTHENTICATED, &flipped).is_err(),
+                    "{envelope:?} bit {bit}"
+                );
+            }
+            assert!(receiver.open(Protection::AUTHENTICATED, &apdu).is_ok(), "{envelope:?}");
         }
     }
 }

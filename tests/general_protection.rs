@@ -13,7 +13,8 @@ use common::{
 use cosem_objects::{AccessRights, AssociationId};
 use dlms::client::broadcast::{self, Broadcast};
 use dlms::client::{
-    AccessItem, ActionItem, Client, ClientConfig, ClientError, Environment, Event, SetItem, notification,
+    AccessItem, AccessOptions, ActionItem, Client, ClientConfig, ClientError, Environment, Event, SetItem,
+    notification,
 };
 use dlms::server::{self, AssociationConfig};
 use dlms::xdlms::{
@@ -284,6 +285,24 @@ fn every_form_of_every_service() {
             if key.is_some() {
                 assert_eq!(pair.sent[0][1..10], pair.received[0][1..10], "the transaction-id comes back");
             }
+            let reset = ActionItem::new(MethodDescriptor::new(3, ENERGY, 1), &0i8);
+            let items = [AttributeDescriptor::new(3, ENERGY, 2), AttributeDescriptor::new(3, ENERGY, 3)];
+            let list = items.map(Into::into);
+            let (text, written) = (AttributeDescriptor::new(1, LONG_TEXT, 2), Data::OctetString(&[7]));
+            let set = SetItem::new(text, &written);
+            let access = [AccessItem::Get(list[0]), AccessItem::Set(set), AccessItem::Action(reset)];
+            let read = pair.call(|client, env, out| client.get_with_list(env, &list, out)).unwrap();
+            assert!(read.starts_with("02000600001391"), "{what}: {read}");
+            let done = pair.call(|client, env, out| client.action(env, reset, out)).unwrap();
+            assert!(done.contains("Success"), "{what}: {done}");
+            let done = pair.call(|client, env, out| client.set_with_list(env, &[set, set], out)).unwrap();
+            assert!(done.contains("SetListDone"), "{what}: {done}");
+            let done =
+                pair.call(|client, env, out| client.action_with_list(env, &[reset, reset], out)).unwrap();
+            assert!(done.contains("ActionListDone"), "{what}: {done}");
+            let done =
+                pair.call(|client, env, out| client.access(env, &access, AccessOptions::default(), out));
+            assert!(done.as_ref().is_ok_and(|done| done.contains("AccessDone")), "{what}: {done:?}");
             // In blocks, both ways.
             let long = vec![0x5A; 900];
             assert!(pair.set(&Data::OctetString(&long)).unwrap().contains("Success"), "{what}");

@@ -122,6 +122,53 @@ fn every_bit_of_a_protected_request_counts() {
 }
 
 #[test]
+fn every_bit_of_opening_and_release_counts() {
+    for suite in SecuritySuite::ALL {
+        for is_dedicated in [false, true] {
+            let (mut link, mut peer) = (Link::new(ciphered(NONE, suite)), Peer::new(suite));
+            let aarq = peer.aarq(NONE, is_dedicated, 0);
+            for bit in 0..aarq.len() * 8 {
+                let mut flipped = aarq.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                link.exchange(&flipped);
+                assert!(link.session.is_idle(), "{suite:?}, octet {} bit {}", bit / 8, bit % 8);
+                assert_eq!(floor(&link), 0, "{suite:?}, octet {} bit {}", bit / 8, bit % 8);
+            }
+            link.exchange(&aarq).unwrap();
+            assert!(link.session.association().is_some());
+            while link.session.poll_event().is_some() {}
+            let rlrq = peer.rlrq();
+            let before = floor(&link);
+            // With bit 1 of its tag it is an AARQ: whoever opens an association anew gives up the one before.
+            for bit in (0..rlrq.len() * 8).filter(|bit| *bit != 1) {
+                let mut flipped = rlrq.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                link.exchange(&flipped);
+                assert!(link.session.association().is_some(), "octet {} bit {}", bit / 8, bit % 8);
+                assert_eq!(floor(&link), before, "octet {} bit {}", bit / 8, bit % 8);
+            }
+            link.exchange(&rlrq).unwrap();
+            assert!(link.session.is_idle());
+        }
+    }
+}
+
+/// Nobody comes in under the title of the meter, whatever the mechanism.
+#[test]
+fn our_own_title_is_refused() {
+    for mechanism in [NONE, GMAC, AuthenticationMechanism::Sha256, AuthenticationMechanism::Ecdsa] {
+        let suite = SecuritySuite::Suite1;
+        let (mut link, mut peer) = (Link::new(ciphered(mechanism, suite)), Peer::new(suite));
+        peer.title = SERVER_TITLE;
+        let aarq = peer.aarq(mechanism, false, 0);
+        assert!(to_hex(&link.exchange(&aarq).unwrap()).contains("A203020101"), "{mechanism:?}");
+        assert!(link.session.is_idle());
+        let reason = RefusalReason::CallingApTitle;
+        assert_eq!(link.session.poll_event(), Some(Event::Refused { reason }), "{mechanism:?}");
+    }
+}
+
+#[test]
 fn a_recorded_request_is_of_no_use_later() {
     for suite in SecuritySuite::ALL {
         let (mut link, mut peer) = (Link::new(ciphered(GMAC, suite)), Peer::new(suite));

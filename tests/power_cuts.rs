@@ -12,8 +12,8 @@ use common::{CLIENT_TITLE, Provider, SERVER_TITLE, provider};
 use dlms::{Accepted, Demand, Envelope, Form, Keys, ProtectionError, SecurityContext, TransactionId};
 use dlms::{HEADROOM, TAILROOM};
 use dlms_security::{
-    AuthenticationKey, CounterId, CounterStore, FlashCounters, FloorStorage, Protection, SecretKey,
-    SecurityError, SecuritySuite, StorageError, SystemTitle,
+    AuthenticationKey, CounterId, CounterStore, FlashCounters, FloorStorage, Forgetful, NoStore, Protection,
+    SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
 };
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use proptest::prelude::*;
@@ -481,4 +481,40 @@ fn a_forgotten_key_begins_anew_and_a_medium_that_is_not_ours_is_refused() {
     store.reserve(CounterId(8), 6).unwrap();
     let mut store = flash.open();
     assert_eq!((store.ceiling(CounterId(3)), store.ceiling(CounterId(8))), (Ok(0), Ok(6)));
+}
+
+/// Who has nowhere to keep counters neither sends under a key nor takes what comes under it.
+#[test]
+fn without_a_store_a_key_is_of_no_use() {
+    let provider = provider();
+    let suite = SecuritySuite::Suite0;
+    let context = |title| {
+        let (key, authentication) = common::keys(suite);
+        SecurityContext::<Provider>::new(&provider, suite, title, &key, authentication, CounterId(0), 0)
+            .unwrap()
+    };
+    let protection = Protection::AUTHENTICATED_ENCRYPTED;
+    let seal = |store: &mut dyn CounterStore| {
+        let mut buffer = [0; HEADROOM + 16 + TAILROOM];
+        let place = HEADROOM..HEADROOM + 16;
+        buffer[place.clone()].fill(0xC0);
+        let sealed = context(CLIENT_TITLE).seal(
+            &provider,
+            store,
+            None,
+            Envelope::GLOBAL,
+            protection,
+            &mut buffer,
+            place,
+        );
+        sealed.map(|sealed| buffer[sealed].to_vec())
+    };
+    let refused = ProtectionError::Security(SecurityError::Storage(StorageError));
+    assert_eq!(seal(&mut NoStore), Err(refused));
+    let sealed = seal(&mut Forgetful).unwrap();
+    let open = |store: &mut dyn CounterStore| {
+        context(SERVER_TITLE).open(&provider, store, None, CLIENT_TITLE, protection, &mut sealed.clone())
+    };
+    assert_eq!(open(&mut NoStore).err(), Some(refused));
+    assert!(open(&mut Forgetful).is_ok());
 }
