@@ -9,11 +9,11 @@ use common::public_keys::private_key;
 use common::{CLIENT_TITLE, ENERGY, PROVIDER, SERVER_TITLE, config};
 use cosem_objects::classes::{self, CertificateIdentification, KeyData, SecuritySetup};
 use cosem_objects::{ActionResult, DataAccessResult};
-use dlms::ProtectionError;
 use dlms::client::security_setup::KeyAgreement;
-use dlms::client::{ActionItem, SetItem};
+use dlms::client::{ActionItem, Client, ClientConfig, SetItem};
 use dlms::server::{AssociationConfig, Event};
 use dlms::xdlms::{AttributeDescriptor, MethodDescriptor};
+use dlms::{Accepted, KeyPairs, ProtectionError};
 use dlms_axdr::{Array, Data, Enum};
 use dlms_security::certificate::{
     Certificate, CertificateEntity, CertificateStore, CertificateTime, CertificationRequest, NewCertificate,
@@ -21,8 +21,8 @@ use dlms_security::certificate::{
 };
 use dlms_security::keys::{MAX_WRAPPED_KEY, wrap_key};
 use dlms_security::{
-    AuthenticationMechanism, CryptoProvider, KeyId, KeyPairSlot, KeyUsage, PrivateKey, Protection, PublicKey,
-    PublicKeyProvider, RequiredProtection, SecretKey, SecuritySuite,
+    AuthenticationMechanism, CryptoProvider, KeyId, KeyPairSlot, KeyUsage, KnownPeer, PrivateKey, Protection,
+    PublicKey, PublicKeyProvider, RequiredProtection, SecretKey, SecuritySuite,
 };
 use managed::{Certificates, Ends, Managed, Medium, Outcome, SETUP, encoded, master_key, suite_key};
 
@@ -574,6 +574,59 @@ fn key_pairs_and_certificates_from_birth_to_removal() {
         assert!(!medium.0.borrow().pairs.values().any(|key| key.expose() == pending));
         assert_eq!(ends.setup_method(8, &own), other);
     }
+}
+
+/// The answer to the request that replaces or removes the meter's signature key is still signed with it.
+#[test]
+fn a_key_pair_changes_after_the_answer_that_it_signs() {
+    let (suite, usage) = (SecuritySuite::Suite1, KeyUsage::DigitalSignature);
+    let mut authority = Authority::new(suite);
+    let server = AssociationConfig {
+        conformance: AssociationConfig::SUPPORTED,
+        ..config(AuthenticationMechanism::Gmac, Some(suite))
+    };
+    let mut ends = Ends::with(server, suite, 1, Medium::default());
+    authority.trusted_by(&ends.server.medium.1);
+    let first = ends.server.meter.peers.public_key(SERVER_TITLE, usage);
+    let known = |key| ([KeyPairs::new()], [KnownPeer { title: SERVER_TITLE, keys: [key, None, None] }]);
+    ends.trusted = Some(known(first));
+    let accepted = Accepted::default() | Accepted::SIGNING;
+    let client = ClientConfig { accepted, ..ends.client.config().clone() };
+    ends.client = Client::new(client, vec![0; 2048]);
+    assert_eq!(ends.associate(), Outcome::Associated);
+    ends.server.meter.security[1].set_policy(RequiredProtection::SIGNED_RESPONSE);
+    assert_eq!(ends.setup_method(4, &Enum(0)), DONE);
+    let request = octet_string(ends.setup_method(5, &Enum(0)));
+    let second = *CertificationRequest::from_der(&request).unwrap().public_key();
+    let certificate = authority.certify(&request, usage);
+    // In a list nothing happens to the pair that waits for the answer.
+    let import = Data::OctetString(&certificate);
+    let items = [
+        ActionItem::new(MethodDescriptor::new(64, SETUP, 6), &import),
+        ActionItem::new(MethodDescriptor::new(64, SETUP, 4), &Enum(0)),
+    ];
+    let answer = ends.request(|client, env, out| client.action_with_list(env, &items, out));
+    assert!(matches!(&answer, Outcome::Other(text) if text.contains("OtherReason")), "{answer:?}");
+    assert!(matches!(energy(&mut ends), Outcome::Failed(_)), "signed with the new key");
+    ends.client.cancel();
+    ends.trusted = Some(known(Some(second)));
+    assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+
+    assert_eq!(ends.setup_method(4, &Enum(0)), DONE);
+    let request = octet_string(ends.setup_method(5, &Enum(0)));
+    let third = *CertificationRequest::from_der(&request).unwrap().public_key();
+    let certificate = authority.certify(&request, usage);
+    assert_eq!(ends.setup_method(6, &Data::OctetString(&certificate)), DONE);
+    ends.trusted = Some(known(Some(third)));
+    assert_eq!(energy(&mut ends), Outcome::Value(encoded(&5009u32)));
+    let own = CertificateIdentification::ByEntity {
+        entity: classes::CertificateEntity::Server,
+        certificate_type: classes::CertificateType::DigitalSignature,
+        system_title: SERVER_TITLE.octets(),
+    };
+    assert_eq!(ends.setup_method(8, &own), DONE);
+    assert!(ends.server.meter.key_pairs[1].in_use(usage).is_none());
+    assert!(!matches!(energy(&mut ends), Outcome::Value(_)), "nothing is answered that cannot be signed");
 }
 
 #[test]

@@ -51,6 +51,12 @@ impl KeyPairs {
         *place(&mut self.pending, usage) = key;
     }
 
+    /// The pair that waited takes the place of the one in use.
+    pub fn promote(&mut self, usage: KeyUsage) {
+        let pending = place(&mut self.pending, usage).take();
+        self.set_in_use(usage, pending);
+    }
+
     /// The pair for `usage` on `curve`.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub use event::{Event, RefusalReason};
 pub use hdlc::HdlcServer;
 pub use lockout::{Lockout, LockoutState};
 pub use notification::{data_notification, event_notification};
-pub use security_setup::{KeyManagement, KeyManager, Setup, SetupKeyPairs};
+pub use security_setup::{KeyManagement, KeyManager, PairChange, Setup, SetupKeyPairs};
 pub use session::{Host, Session};
 #[cfg(feature = "wrapper")]
 pub use wrapper::WrapperServer;

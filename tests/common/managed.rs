@@ -11,14 +11,14 @@ use cosem_objects::{ActionResult, DataAccessResult};
 use dlms::client::{ActionItem, Client, ClientConfig, ClientError, Environment, Event};
 use dlms::server::{AssociationConfig, Host, KeyManager, Session};
 use dlms::xdlms::{AttributeDescriptor, Conformance, MethodDescriptor};
-use dlms::{KeyRing, NewKeys, PublicKeys, SecurityContext};
+use dlms::{KeyPairs, KeyRing, NewKeys, PublicKeys, SecurityContext};
 use dlms_axdr::Encode;
 use dlms_obis::LogicalName;
 use dlms_security::certificate::MemoryCertificates;
 use dlms_security::{
     AuthenticationKey, AuthenticationMechanism, CounterId, CounterStore, CryptoProvider, InvocationCounter,
-    KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, PrivateKey, Protection, RequiredProtection,
-    SecretKey, SecuritySuite, SetupChange, StorageError, SystemTitle,
+    KeyFingerprint, KeyId, KeyPairSlot, KeyStore, KeyUsage, KnownPeer, PrivateKey, Protection,
+    RequiredProtection, SecretKey, SecuritySuite, SetupChange, StorageError, SystemTitle,
 };
 
 use crate::common::{self, CLIENT_TITLE, Meter, Provider, SERVER_TITLE};
@@ -230,6 +230,8 @@ pub struct Ends {
     pub counters: common::Counters,
     pub out: Vec<u8>,
     pub server: Managed,
+    /// Our own key pairs, and the meter's public keys, where signatures are verified.
+    pub trusted: Option<([KeyPairs; 1], [KnownPeer; 1])>,
     /// Every request that left, as it left.
     pub sent: Vec<Vec<u8>>,
 }
@@ -273,6 +275,7 @@ impl Ends {
             counters: common::Counters::default(),
             out: vec![0; 4096],
             server: Managed::new(server, version, medium),
+            trusted: None,
             sent: Vec::new(),
         }
     }
@@ -285,13 +288,17 @@ impl Ends {
             &mut [u8],
         ) -> Result<core::ops::Range<usize>, ClientError>,
     ) -> Outcome {
-        let Self { client, security, provider, counters, out, server, sent } = self;
+        let Self { client, security, provider, counters, out, server, trusted, sent } = self;
         let mut env = Environment {
             provider,
             counters,
             security: Some(security),
             key_ring: None,
-            public_keys: None,
+            public_keys: trusted.as_mut().map(|(own, peers)| PublicKeys {
+                provider: &*common::PROVIDER,
+                own,
+                peers: &*peers,
+            }),
             manufacturer: None,
             now: Duration::ZERO,
         };

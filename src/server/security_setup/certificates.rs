@@ -20,7 +20,7 @@ use dlms_security::{
 
 use super::agreement::too_long;
 use super::install::{failed, unusable};
-use super::{KeyManager, Setup, SetupKeyPairs};
+use super::{KeyManager, PairChange, Setup, SetupKeyPairs};
 use crate::protection::KeyPairs;
 
 /// Room for a certification request.
@@ -74,15 +74,23 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
         let pairs = setup.key_pairs.as_mut().ok_or(ActionResult::OtherReason)?;
         let certificate = Certificate::from_der(der).map_err(|_| ActionResult::OtherReason)?;
         // It may be for the new pair, or a renewal for the one in use.
+        let mut promoted = None;
         let mut own = KnownPeer { title, keys: [None; KeyUsage::ALL.len()] };
         for usage in KeyUsage::ALL {
             let pending = pairs.pending_key(usage).filter(|key| key == certificate.public_key());
+            if pending.is_some() && certificate.certificate_type() == usage.into() {
+                promoted = Some(usage);
+            }
             if let Some(place) = own.keys.get_mut(usage as usize) {
                 *place = pending.or_else(|| pairs.public_key(pairs.own.in_use(usage)));
             }
         }
         store.import(pairs.provider, &own, der).map_err(refused)?;
-        self.recover(setup.number, store, pairs.provider, title, pairs.own).map_err(failed)
+        if let Some(usage) = promoted {
+            self.store_promotion(setup.number, usage, pairs.own).map_err(failed)?;
+            self.pair_change = Some(PairChange { setup: setup.number, usage, is_removal: false });
+        }
+        Ok(())
     }
 
     /// Method 7.
@@ -120,7 +128,7 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
             && pairs.public_key(pairs.own.in_use(usage)) == Some(key)
         {
             self.store_pairs(setup.number, &[KeyPairChange { usage, slot: KeyPairSlot::InUse, key: None }])?;
-            pairs.own.set_in_use(usage, None);
+            self.pair_change = Some(PairChange { setup: setup.number, usage, is_removal: true });
         }
         store.remove_certificate(&id).map(|_| ()).map_err(refused)
     }
@@ -150,15 +158,16 @@ impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
             if certificates.find(&id, |stored| *stored.certificate.public_key() == key) != Ok(true) {
                 continue;
             }
-            let change = |slot, key| KeyPairChange { usage, slot, key };
-            let changes =
-                [change(KeyPairSlot::InUse, own.pending(usage)), change(KeyPairSlot::Pending, None)];
-            self.store.install(setup, &SetupChange { key_pairs: &changes, ..SetupChange::default() })?;
-            let pair = own.pending(usage).cloned();
-            own.set_in_use(usage, pair);
-            own.set_pending(usage, None);
+            self.store_promotion(setup, usage, own)?;
+            own.promote(usage);
         }
         Ok(())
+    }
+
+    fn store_promotion(&mut self, setup: usize, usage: KeyUsage, own: &KeyPairs) -> Result<(), StorageError> {
+        let change = |slot, key| KeyPairChange { usage, slot, key };
+        let changes = [change(KeyPairSlot::InUse, own.pending(usage)), change(KeyPairSlot::Pending, None)];
+        self.store.install(setup, &SetupChange { key_pairs: &changes, ..SetupChange::default() })
     }
 
     fn store_pairs(&mut self, setup: usize, changes: &[KeyPairChange<'_>]) -> Result<(), ActionResult> {

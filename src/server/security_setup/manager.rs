@@ -6,7 +6,7 @@ use dlms_security::certificate::CertificateStore;
 use dlms_security::{CryptoProvider, Functions, KeyStore};
 
 use super::certificates::write_certificates;
-use super::{KeyManagement, Setup};
+use super::{KeyManagement, PairChange, Setup};
 use crate::protection::NewKeys;
 
 /// Answers the methods of Security setup objects.
@@ -19,17 +19,19 @@ use crate::protection::NewKeys;
 /// | generate_key_pair, generate_certificate_request | the setup's place in [`PublicKeys`](crate::PublicKeys) |
 /// | import_, export_, remove_certificate | [`Host::certificates`](crate::server::Host::certificates) besides |
 ///
-/// What changes keys or policy is refused within a list of methods, and everything under the broadcast key.
+/// What changes keys or policy is refused within a list of methods, and everything under the broadcast key. A key pair of
+/// our own is replaced or removed when the answer is sealed: in a list, nothing more changes pairs or certificates then.
 pub struct KeyManager<P: CryptoProvider, S> {
     pub(super) store: S,
     pub(super) changes: Option<(usize, NewKeys<P>)>,
+    pub(super) pair_change: Option<PairChange>,
     pub(super) agrees_master_key_for_wrapping: bool,
 }
 
 impl<P: CryptoProvider, S: KeyStore> KeyManager<P, S> {
     /// Key management that keeps keys and policies in `store`.
     pub const fn new(store: S) -> Self {
-        Self { store, changes: None, agrees_master_key_for_wrapping: false }
+        Self { store, changes: None, pair_change: None, agrees_master_key_for_wrapping: false }
     }
 
     /// Names the algorithm of a master key that is agreed on as AES key wrap. The default is AES-GCM as for all other
@@ -64,6 +66,8 @@ impl<P: CryptoProvider, S: KeyStore> KeyManagement<P> for KeyManager<P, S> {
             2 => self.key_transfer(setup, parameter),
             _ if !P::FUNCTIONS.contains(Functions::PUBLIC_KEYS) => Err(ActionResult::ReadWriteDenied),
             3 => self.key_agreement(setup, parameter, encoder),
+            // In a list: what waits for the answer is not changed once more.
+            4 | 6 | 8 if self.pair_change.is_some() => Err(ActionResult::OtherReason),
             4 => self.generate_key_pair(setup, parameter),
             5 => self.generate_certificate_request(setup, parameter, encoder),
             6 => self.import_certificate(setup, parameter),
@@ -79,5 +83,9 @@ impl<P: CryptoProvider, S: KeyStore> KeyManagement<P> for KeyManager<P, S> {
 
     fn take_changes(&mut self) -> Option<(usize, NewKeys<P>)> {
         self.changes.take()
+    }
+
+    fn take_pair_change(&mut self) -> Option<PairChange> {
+        self.pair_change.take()
     }
 }

@@ -15,7 +15,9 @@ use cosem_objects::{
 };
 use dlms_axdr::{Data, Encoder, Enum};
 use dlms_security::certificate::CertificateStore;
-use dlms_security::{CryptoProvider, Functions, PeerKeys, Protection, PublicKeyProvider, SystemTitle};
+use dlms_security::{
+    CryptoProvider, Functions, KeyUsage, PeerKeys, Protection, PublicKeyProvider, SystemTitle,
+};
 
 use super::session::Host;
 use crate::protection::{KeyPairs, KeyRing, NewKeys, SecurityContext};
@@ -44,6 +46,22 @@ pub trait KeyManagement<P: CryptoProvider> {
 
     /// What the last method changed: the number of the setup and its new keys. It takes effect now.
     fn take_changes(&mut self) -> Option<(usize, NewKeys<P>)>;
+
+    /// What the last method changed of our own key pairs, on the medium already. It takes effect now.
+    fn take_pair_change(&mut self) -> Option<PairChange> {
+        None
+    }
+}
+
+/// A key pair of our own that is replaced by the one that waited for its certificate, or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairChange {
+    /// The number of the security setup.
+    pub setup: usize,
+    /// What the pair is for.
+    pub usage: KeyUsage,
+    /// Whether nothing takes its place.
+    pub is_removal: bool,
 }
 
 /// The security setup whose method is invoked, and how it was asked for.
@@ -211,7 +229,17 @@ impl<P: CryptoProvider> Host<'_, P> {
     /// Lets what a method changed take effect, once its answer is protected.
     pub(super) fn change_keys(&mut self) {
         let management = self.key_management.as_deref_mut().filter(|_| Self::HAS_MANAGEMENT);
-        let Some((number, keys)) = management.and_then(KeyManagement::take_changes) else { return };
+        let Some(management) = management else { return };
+        if Self::HAS_CERTIFICATES
+            && let Some(change) = management.take_pair_change()
+            && let Some(own) = self.public_keys.as_mut().and_then(|keys| keys.own.get_mut(change.setup))
+        {
+            match change.is_removal {
+                true => own.set_in_use(change.usage, None),
+                false => own.promote(change.usage),
+            }
+        }
+        let Some((number, keys)) = management.take_changes() else { return };
         if let Some(context) = self.security.get_mut(number) {
             keys.take_effect(context, self.key_rings.get_mut(number));
         }
