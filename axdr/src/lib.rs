@@ -10,6 +10,7 @@
 //!   block by block in O(block) memory.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::string_slice, clippy::unreachable))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -8,6 +8,7 @@
 //! * [`ScaledValue`] and [`rows`] turn what a client reads into quantities and tables.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::string_slice, clippy::unreachable))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

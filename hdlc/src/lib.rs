@@ -16,6 +16,7 @@
 //! | `fast-crc` | check sequences sixteen octets a step, for 8 KiB of constant tables instead of 512 octets |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::string_slice, clippy::unreachable))]
 
 #[cfg(test)]
 extern crate std;

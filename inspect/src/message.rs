@@ -61,10 +61,12 @@ impl FromStr for Message {
 
     fn from_str(text: &str) -> Result<Self, ParseMessageError> {
         let trimmed = text.trim_start();
-        let (direction, digits) = match trimmed.as_bytes().first() {
-            Some(b'>') => (Direction::ClientToMeter, &trimmed[1..]),
-            Some(b'<') => (Direction::MeterToClient, &trimmed[1..]),
-            _ => (Direction::Push, trimmed),
+        let (direction, digits) = if let Some(digits) = trimmed.strip_prefix('>') {
+            (Direction::ClientToMeter, digits)
+        } else if let Some(digits) = trimmed.strip_prefix('<') {
+            (Direction::MeterToClient, digits)
+        } else {
+            (Direction::Push, trimmed)
         };
         let start = text.len() - digits.len();
         match unhex(digits) {

@@ -14,6 +14,7 @@
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::string_slice, clippy::unreachable))]
 
 mod describe;
 mod electricity;

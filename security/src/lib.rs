@@ -78,6 +78,7 @@
 //! have. Signatures may be an element's and the ciphers software's: then [`PublicKeyProvider::agree`] gives octets.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::string_slice, clippy::unreachable))]
 
 pub mod agreement;
 mod asymmetric;

@@ -303,20 +303,20 @@ impl<'h> Lanes<'h> {
 
     /// The pieces as if they were one, padded to a block at the end.
     fn pieces(&mut self, pieces: &[&[u8]]) {
-        // The octets that do not fill a block yet, left-aligned, and how many bits they are.
+        // The octets that do not fill a block yet, left-aligned, and how many bits they are: fewer than 128.
         let (mut begun, mut bits) = (0u128, 0u32);
         for chunk in pieces.iter().flat_map(|piece| piece.chunks(16)) {
             let next = left_aligned(chunk);
-            begun |= next >> bits;
-            let all = bits + 8 * chunk.len() as u32;
-            let Some(over) = all.checked_sub(128) else {
-                bits = all;
-                continue;
-            };
-            self.push(begun);
-            // By 128 bits if the chunk filled a block alone: nothing of it is left.
-            begun = next.checked_shl(128 - bits).unwrap_or(0);
-            bits = over;
+            // As it is anyway; it spares panic paths.
+            let before = bits % 128;
+            begun |= next >> before;
+            bits = before + 8 * chunk.len() as u32;
+            if let Some(over) = bits.checked_sub(128) {
+                self.push(begun);
+                // By 128 bits if the chunk filled a block alone: nothing of it is left.
+                begun = next.checked_shl(128 - before).unwrap_or(0);
+                bits = over;
+            }
         }
         if bits != 0 {
             self.push(begun);

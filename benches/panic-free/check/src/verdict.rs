@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::graph::{Graph, Node};
 
-/// The library crates, what stands for the application, and what must be found.
-const OURS: [&str; 10] = [
+/// The library crates.
+pub const LIBRARIES: [&str; 8] = [
     "dlms",
     "dlms_obis",
     "dlms_axdr",
@@ -15,8 +15,6 @@ const OURS: [&str; 10] = [
     "dlms_iec62056_21",
     "dlms_security",
     "cosem_objects",
-    "panic_free_image",
-    "panic_free_guilty",
 ];
 
 /// What the code of a dependency may do, on its own or within a function of ours.
@@ -35,18 +33,11 @@ const DEPENDENCIES: &[(&str, May)] = &[
     ("const_oid", May::Panic),
     ("crypto_bigint", May::Panic),
     ("der", May::Panic),
-    ("digest", May::Panic),
-    ("ecdsa", May::Panic),
     ("elliptic_curve", May::Panic),
     ("heapless", May::Overflow),
-    ("hmac", May::Panic),
     ("nom", May::Panic),
-    ("p256", May::Panic),
-    ("primeorder", May::Panic),
     ("rfc6979", May::Panic),
     ("sec1", May::Panic),
-    ("sha1", May::Panic),
-    ("sha2", May::Panic),
     ("subtle", May::Panic),
     ("wnaf", May::Panic),
 ];
@@ -144,8 +135,7 @@ pub fn judge(graph: &Graph) -> Verdict {
             continue;
         }
         let home = home(&node.name);
-        let is_ours = OURS.contains(&&*home)
-            || OURS.contains(&&*node.archive) && (is_standard(&home) || home.is_empty());
+        let is_ours = is_ours(&home) || is_ours(&node.archive) && (is_standard(&home) || home.is_empty());
         verdict.functions += usize::from(is_ours);
         let mut symbols = panicking(graph, node);
         if is_ours && symbols.iter().any(|symbol| symbol == RESUMED) {
@@ -201,9 +191,8 @@ pub fn unused(verdicts: &[Verdict]) -> Vec<&'static str> {
 /// Whatever of ours another crate can name, and all that it refers to, by whatever way. What does nothing but panic is
 /// not entered.
 fn reached(graph: &Graph) -> Vec<usize> {
-    let is_root = |node: &Node| {
-        node.is_global && OURS.contains(&&*node.archive) && !readable(&node.name).contains(UNNAMED)
-    };
+    let is_root =
+        |node: &Node| node.is_global && is_ours(&node.archive) && !readable(&node.name).contains(UNNAMED);
     let mut reached: Vec<_> = (0..graph.nodes.len()).filter(|place| is_root(&graph.nodes[*place])).collect();
     let mut seen: HashSet<_> = reached.iter().copied().collect();
     let mut next = 0;
@@ -235,6 +224,11 @@ fn is_panicking(name: &str) -> bool {
             || last.ends_with("_fail")
             || last.ends_with("_failed")
             || last.starts_with("panic_"))
+}
+
+/// Whether a crate is a library crate, what stands for the application, or what must be found.
+fn is_ours(name: &str) -> bool {
+    LIBRARIES.contains(&name) || name.starts_with("panic_free_")
 }
 
 fn is_standard(name: &str) -> bool {

@@ -16,7 +16,7 @@ use dlms::hdlc::{Listener, Primary};
 use dlms::security::CryptoProvider;
 use dlms::xdlms::AttributeDescriptorWithSelection;
 
-use crate::outside::{Buffer, Failure, Outside, Provider, Small};
+use crate::outside::{Buffer, Failure, Outside, Provider};
 use crate::{Found, compiled};
 
 type Line = BlockingLine<Outside, fn() -> Duration>;
@@ -60,7 +60,7 @@ fn of<P: CryptoProvider + 'static>(found: Found<'_>) {
         Client::<P, Buffer>::action, Client::<P, Buffer>::action_with_list, Client::<P, Buffer>::access,
         Client::<P, Buffer>::handle_apdu, Client::<P, Buffer>::handle_timeout, Client::<P, Buffer>::cancel,
         Client::<P, Buffer>::link_lost,
-        broadcast::set::<P>, broadcast::action::<P>,
+        broadcast::set::<P>, broadcast::action::<P>, broadcast::access::<P>,
         data_protection::set_request::<P>, data_protection::method_request::<P>, data_protection::open::<P>,
         notification::open::<P>, notification::open_with::<P>,
         key_transfer::<P>, KeyAgreement::finish::<P>,
@@ -72,7 +72,6 @@ fn of<P: CryptoProvider + 'static>(found: Found<'_>) {
 
 pub fn all(found: Found<'_>) {
     of::<Provider>(found);
-    of::<Small>(found);
     compiled![found;
         Station::new, Station::connect, Station::disconnect, Station::send, Station::send_without_response,
         Station::send_unconfirmed, Station::poll, Station::poll_unconfirmed, Station::handle_frame,
