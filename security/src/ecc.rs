@@ -32,41 +32,19 @@ macro_rules! on_curve {
 
 impl<R: Random, const FUNCTIONS: u8> PublicKeyProvider for RustCrypto<R, FUNCTIONS> {
     fn generate(&self, curve: Curve) -> Result<PrivateKey, SecurityError> {
-        let is_scalar = |key: &PrivateKey| on_curve!(curve, ecc, _Hash => ecc::SecretKey::from_slice(key.expose()).is_ok());
-        PrivateKey::draw(curve, |octets| self.random(octets), is_scalar)
+        PrivateKey::draw(curve, |octets| self.random(octets), |key| is_scalar(curve, key))
     }
 
     fn public_key(&self, key: &PrivateKey) -> Result<PublicKey, SecurityError> {
-        on_curve!(key.curve(), ecc, _Hash => {
-            use ecc::elliptic_curve::sec1::ToSec1Point;
-            let key_pair = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
-            let point = key_pair.public_key().to_sec1_point(false);
-            PublicKey::new(key.curve(), point.as_bytes().get(1..).unwrap_or(&[]))
-        })
+        public_key(key)
     }
 
     fn sign(&self, key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
-        on_curve!(key.curve(), ecc, Hash => {
-            // Not by way of `SigningKey`, which computes the public key too: as much work as the signature.
-            let scalar = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?.to_nonzero_scalar();
-            let scalar = Zeroizing::new(scalar);
-            let digest = hash::<Hash>(message).finalize();
-            let (signature, _) = sign_prehashed_rfc6979::<_, Hash>(&scalar, &digest, &[]);
-            Signature::new(key.curve(), &signature.to_bytes())
-        })
+        sign(key, message)
     }
 
     fn verify(&self, key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(), SecurityError> {
-        if key.curve() != signature.curve() {
-            return Err(SecurityError::SignatureMismatch);
-        }
-        on_curve!(key.curve(), ecc, Hash => {
-            use ecc::ecdsa::{self, signature::hazmat::PrehashVerifier};
-            let key = ecdsa::VerifyingKey::from_sec1_bytes(key.sec1(&mut [0; 97])).map_err(invalid)?;
-            ecdsa::Signature::from_slice(signature.octets())
-                .and_then(|signature| key.verify_prehash(&hash::<Hash>(message).finalize(), &signature))
-                .map_err(|_| SecurityError::SignatureMismatch)
-        })
+        verify(key, message, signature)
     }
 
     fn agree(
@@ -75,16 +53,59 @@ impl<R: Random, const FUNCTIONS: u8> PublicKeyProvider for RustCrypto<R, FUNCTIO
         peer: &PublicKey,
         other_info: &[&[u8]],
     ) -> Result<SecretKey, SecurityError> {
-        if key.curve() != peer.curve() {
-            return Err(SecurityError::InvalidKey);
-        }
-        on_curve!(key.curve(), ecc, _Hash => {
-            let own = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
-            let point = ecc::PublicKey::from_sec1_bytes(peer.sec1(&mut [0; 97])).map_err(invalid)?;
-            let shared = ecc::elliptic_curve::ecdh::diffie_hellman(own.to_nonzero_scalar(), point.as_affine());
-            derive_key(key.curve(), shared.raw_secret_bytes(), other_info)
-        })
+        agree(key, peer, other_info)
     }
+}
+
+// Whatever the random octets come from, curves are compiled once, here.
+
+fn is_scalar(curve: Curve, key: &PrivateKey) -> bool {
+    on_curve!(curve, ecc, _Hash => ecc::SecretKey::from_slice(key.expose()).is_ok())
+}
+
+fn public_key(key: &PrivateKey) -> Result<PublicKey, SecurityError> {
+    on_curve!(key.curve(), ecc, _Hash => {
+        use ecc::elliptic_curve::sec1::ToSec1Point;
+        let key_pair = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
+        let point = key_pair.public_key().to_sec1_point(false);
+        PublicKey::new(key.curve(), point.as_bytes().get(1..).unwrap_or(&[]))
+    })
+}
+
+fn sign(key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
+    on_curve!(key.curve(), ecc, Hash => {
+        // Not by way of `SigningKey`, which computes the public key too: as much work as the signature.
+        let scalar = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?.to_nonzero_scalar();
+        let scalar = Zeroizing::new(scalar);
+        let digest = hash::<Hash>(message).finalize();
+        let (signature, _) = sign_prehashed_rfc6979::<_, Hash>(&scalar, &digest, &[]);
+        Signature::new(key.curve(), &signature.to_bytes())
+    })
+}
+
+fn verify(key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(), SecurityError> {
+    if key.curve() != signature.curve() {
+        return Err(SecurityError::SignatureMismatch);
+    }
+    on_curve!(key.curve(), ecc, Hash => {
+        use ecc::ecdsa::{self, signature::hazmat::PrehashVerifier};
+        let key = ecdsa::VerifyingKey::from_sec1_bytes(key.sec1(&mut [0; 97])).map_err(invalid)?;
+        ecdsa::Signature::from_slice(signature.octets())
+            .and_then(|signature| key.verify_prehash(&hash::<Hash>(message).finalize(), &signature))
+            .map_err(|_| SecurityError::SignatureMismatch)
+    })
+}
+
+fn agree(key: &PrivateKey, peer: &PublicKey, other_info: &[&[u8]]) -> Result<SecretKey, SecurityError> {
+    if key.curve() != peer.curve() {
+        return Err(SecurityError::InvalidKey);
+    }
+    on_curve!(key.curve(), ecc, _Hash => {
+        let own = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
+        let point = ecc::PublicKey::from_sec1_bytes(peer.sec1(&mut [0; 97])).map_err(invalid)?;
+        let shared = ecc::elliptic_curve::ecdh::diffie_hellman(own.to_nonzero_scalar(), point.as_affine());
+        derive_key(key.curve(), shared.raw_secret_bytes(), other_info)
+    })
 }
 
 /// The key from a shared secret `Z`, for providers that give it out: the leftmost octets of `H(00000001 ‖ Z ‖ other-info)`.
