@@ -5,9 +5,8 @@
 //! 10,000 erasures of a sector, serial flash 100,000.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::cell::RefCell;
-use std::convert::Infallible;
-use std::rc::Rc;
+#[path = "common/flash.rs"]
+mod flash;
 
 use cosem_objects::classes::{FlashRows, RowStorage};
 use dlms_security::certificate::{
@@ -18,7 +17,6 @@ use dlms_security::{
     CounterId, Curve, FlashCounters, FloorStorage, NoRandom, PeerWindows, PrivateKey, PublicKeyProvider as _,
     RustCrypto, SendCounter, SystemTitle,
 };
-use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 
 const SECTOR: usize = 4096;
 const YEARS: u32 = 10;
@@ -28,66 +26,14 @@ const REQUESTS: u32 = 8;
 /// The least that any flash endures.
 const ENDURANCE: u32 = 10_000;
 
-/// Flash that counts the erasures of its sectors.
-#[derive(Clone)]
-struct Flash(Rc<RefCell<Medium>>);
+type Flash = flash::Flash<4, SECTOR>;
 
-struct Medium {
-    octets: Vec<u8>,
-    erasures: Vec<u32>,
-}
-
-impl Flash {
-    fn new(sectors: usize) -> Self {
-        let medium = Medium { octets: vec![0xFF; sectors * SECTOR], erasures: vec![0; sectors] };
-        Self(Rc::new(RefCell::new(medium)))
-    }
-
-    /// The most and the fewest erasures of a sector.
-    fn wear(&self, what: &str) -> (u32, u32) {
-        let erasures = &self.0.borrow().erasures;
-        let (most, fewest) = (*erasures.iter().max().unwrap(), *erasures.iter().min().unwrap());
-        println!("{what}: {most} erasures of a sector in {YEARS} years, {} sectors", erasures.len());
-        (most, fewest)
-    }
-}
-
-impl ErrorType for Flash {
-    type Error = Infallible;
-}
-
-impl ReadNorFlash for Flash {
-    const READ_SIZE: usize = 1;
-
-    fn read(&mut self, offset: u32, octets: &mut [u8]) -> Result<(), Infallible> {
-        octets.copy_from_slice(&self.0.borrow().octets[offset as usize..][..octets.len()]);
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        self.0.borrow().octets.len()
-    }
-}
-
-impl NorFlash for Flash {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = SECTOR;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), Infallible> {
-        let mut medium = self.0.borrow_mut();
-        medium.octets[from as usize..to as usize].fill(0xFF);
-        let sectors = from as usize / SECTOR..to as usize / SECTOR;
-        medium.erasures[sectors].iter_mut().for_each(|erasures| *erasures += 1);
-        Ok(())
-    }
-
-    fn write(&mut self, offset: u32, octets: &[u8]) -> Result<(), Infallible> {
-        let mut medium = self.0.borrow_mut();
-        let stored = &mut medium.octets[offset as usize..][..octets.len()];
-        assert!(stored.iter().all(|octet| *octet == 0xFF), "written twice");
-        stored.copy_from_slice(octets);
-        Ok(())
-    }
+/// The most and the fewest erasures of a sector.
+fn wear_of(flash: &Flash, what: &str) -> (u32, u32) {
+    let erasures = flash.erasures();
+    let (most, fewest) = (*erasures.iter().max().unwrap(), *erasures.iter().min().unwrap());
+    println!("{what}: {most} erasures of a sector in {YEARS} years, {} sectors", erasures.len());
+    (most, fewest)
 }
 
 /// Two sectors, a key and a client.
@@ -116,7 +62,7 @@ fn counters_endure_ten_years() {
             used = answer + 1;
         }
     }
-    let (most, fewest) = flash.wear("counters");
+    let (most, fewest) = wear_of(&flash, "counters");
     assert!(most < ENDURANCE / 10 && most - fewest <= 2, "{most}");
     assert!(used < 1 << 23, "{used} of 2^32 values in ten years");
 }
@@ -135,7 +81,7 @@ fn rows_endure_ten_years() {
             storage.insert(storage.len(), &number.to_be_bytes()).unwrap();
         }
         assert_eq!(storage.len(), capacity);
-        flash.wear(what).0
+        wear_of(&flash, what).0
     };
     let most = wear(512, 35_040, YEARS * 35_040, "load profile");
     assert!(most <= YEARS, "{most}");
@@ -170,6 +116,6 @@ fn certificates_endure_ten_years() {
         store.insert(&stored).unwrap();
         assert!(store.remove(&mut |_| true).unwrap());
     }
-    let (most, _) = flash.wear("certificates");
+    let (most, _) = wear_of(&flash, "certificates");
     assert!(most < ENDURANCE / 10, "{most}");
 }

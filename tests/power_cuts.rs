@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod common;
+#[path = "common/flash.rs"]
+mod flash;
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use common::{CLIENT_TITLE, Provider, SERVER_TITLE, provider};
 use dlms::{Accepted, Demand, Envelope, Form, Keys, ProtectionError, SecurityContext, TransactionId};
@@ -15,131 +15,27 @@ use dlms_security::{
     AuthenticationKey, CounterId, CounterStore, FlashCounters, FloorStorage, Forgetful, NoStore, Protection,
     SecretKey, SecurityError, SecuritySuite, StorageError, SystemTitle,
 };
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 use proptest::prelude::*;
 
 const UNIT: usize = 8;
 const SECTOR: usize = 256;
 /// Eight records beside the header and what is kept, so that areas change often.
 const AREA: usize = 2 * SECTOR;
+/// Two areas.
+const SECTORS: usize = 2 * AREA / SECTOR;
 const KEYS: usize = 3;
 
-#[derive(Clone)]
-struct Flash(Rc<RefCell<Medium>>);
+type Flash = flash::Flash<UNIT, SECTOR>;
+type Counters = FlashCounters<Flash, 8>;
 
-struct Medium {
-    octets: Vec<u8>,
-    /// Units that are still written or erased before the power goes.
-    left: Option<usize>,
-    /// Which bits of the unit that is being written then stay as they were.
-    torn: u8,
+fn formatted() -> Flash {
+    let flash = Flash::new(SECTORS);
+    Counters::format(flash.clone(), 0, AREA as u32).unwrap();
+    flash
 }
 
-#[derive(Debug)]
-struct PowerCut;
-
-impl NorFlashError for PowerCut {
-    fn kind(&self) -> NorFlashErrorKind {
-        NorFlashErrorKind::Other
-    }
-}
-
-impl Flash {
-    fn new() -> Self {
-        Self(Rc::new(RefCell::new(Medium { octets: vec![0xFF; 2 * AREA], left: None, torn: 0 })))
-    }
-
-    fn formatted() -> Self {
-        let flash = Self::new();
-        FlashCounters::<_, 8>::format(flash.clone(), 0, AREA as u32).unwrap();
-        flash
-    }
-
-    fn open(&self) -> FlashCounters<Self, 8> {
-        FlashCounters::open(self.clone(), 0, AREA as u32).unwrap()
-    }
-
-    fn cut_after(&self, units: usize, torn: u8) {
-        let mut medium = self.0.borrow_mut();
-        (medium.left, medium.torn) = (Some(units), torn);
-    }
-
-    fn power_on(&self) {
-        self.0.borrow_mut().left = None;
-    }
-
-    fn copy(&self) -> Self {
-        let octets = self.0.borrow().octets.clone();
-        Self(Rc::new(RefCell::new(Medium { octets, left: None, torn: 0 })))
-    }
-}
-
-impl Medium {
-    fn step(&mut self) -> bool {
-        match &mut self.left {
-            None => true,
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-        }
-    }
-}
-
-impl ErrorType for Flash {
-    type Error = PowerCut;
-}
-
-impl ReadNorFlash for Flash {
-    const READ_SIZE: usize = 1;
-
-    fn read(&mut self, offset: u32, octets: &mut [u8]) -> Result<(), PowerCut> {
-        let from = offset as usize;
-        octets.copy_from_slice(&self.0.borrow().octets[from..from + octets.len()]);
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        2 * AREA
-    }
-}
-
-impl NorFlash for Flash {
-    const WRITE_SIZE: usize = UNIT;
-    const ERASE_SIZE: usize = SECTOR;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerCut> {
-        let mut medium = self.0.borrow_mut();
-        for sector in (from as usize..to as usize).step_by(SECTOR) {
-            let length = if medium.left == Some(0) { SECTOR / 2 } else { SECTOR };
-            let is_whole = medium.step();
-            medium.octets[sector..sector + length].fill(0xFF);
-            if !is_whole {
-                // Once the power is gone, nothing more changes.
-                medium.left = Some(0);
-                return Err(PowerCut);
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, offset: u32, octets: &[u8]) -> Result<(), PowerCut> {
-        let mut medium = self.0.borrow_mut();
-        for (index, unit) in octets.chunks(UNIT).enumerate() {
-            let at = offset as usize + index * UNIT;
-            assert!(medium.octets[at..at + UNIT].iter().all(|octet| *octet == 0xFF), "written twice");
-            if !medium.step() {
-                let torn = medium.torn;
-                for (old, new) in medium.octets[at..at + UNIT].iter_mut().zip(unit) {
-                    *old = new | torn;
-                }
-                return Err(PowerCut);
-            }
-            medium.octets[at..at + UNIT].copy_from_slice(unit);
-        }
-        Ok(())
-    }
+fn open(flash: &Flash) -> Counters {
+    Counters::open(flash.clone(), 0, AREA as u32).unwrap()
 }
 
 /// One end of the exchange.
@@ -148,7 +44,7 @@ struct Side {
     own: SystemTitle,
     peer: SystemTitle,
     flash: Flash,
-    store: FlashCounters<Flash, 8>,
+    store: Counters,
     context: SecurityContext<Provider>,
     key: usize,
     floors: FloorStorage,
@@ -156,16 +52,16 @@ struct Side {
 
 impl Side {
     fn new(own: SystemTitle, peer: SystemTitle, floors: FloorStorage) -> Self {
-        let flash = Flash::formatted();
+        let flash = formatted();
         let provider = provider();
         let context = context(&provider, own, 0);
-        Self { store: flash.open(), provider, own, peer, flash, context, key: 0, floors }
+        Self { store: open(&flash), provider, own, peer, flash, context, key: 0, floors }
     }
 
     /// Power comes back: nothing is left but what is on the flash. Nobody restores anything.
     fn restart(&mut self) {
         self.flash.power_on();
-        self.store = self.flash.open();
+        self.store = open(&self.flash);
         self.install(self.key);
     }
 
@@ -174,7 +70,7 @@ impl Side {
         self.context = context(&self.provider, self.own, key);
     }
 
-    fn keys(&mut self) -> (Keys<'_, Provider>, &mut FlashCounters<Flash, 8>) {
+    fn keys(&mut self) -> (Keys<'_, Provider>, &mut Counters) {
         let keys = Keys {
             provider: &self.provider,
             context: &mut self.context,
@@ -255,7 +151,7 @@ impl World {
         match side.seal(self.next_payload) {
             Ok(apdu) => {
                 assert!(self.nonces.insert((side.key, side.own, counter(&apdu))), "a nonce is used twice");
-                let ceiling = side.flash.copy().open().ceiling(CounterId(side.key as u32)).unwrap();
+                let ceiling = open(&side.flash.copy()).ceiling(CounterId(side.key as u32)).unwrap();
                 assert!(counter(&apdu) < ceiling, "used before it was stored");
                 self.recorded.push((from_client, apdu.clone()));
                 Some(apdu)
@@ -273,7 +169,7 @@ impl World {
         match side.open(apdu) {
             Ok(payload) => {
                 assert!(self.accepted.insert(payload), "a message is accepted twice");
-                let floor = side.flash.copy().open().floor(CounterId(side.key as u32), side.peer).unwrap();
+                let floor = open(&side.flash.copy()).floor(CounterId(side.key as u32), side.peer).unwrap();
                 assert!(counter(apdu) < floor, "acted on before it was stored");
                 true
             }
@@ -384,8 +280,8 @@ proptest! {
     fn what_is_confirmed_is_there(
         changes in prop::collection::vec((0..3u32, any::<bool>(), 1..50u32, 0..60usize, any::<u8>()), 1..80),
     ) {
-        let flash = Flash::formatted();
-        let mut store = flash.open();
+        let flash = formatted();
+        let mut store = open(&flash);
         let mut confirmed = [[0; 2]; 3];
         for (id, is_floor, more, units, torn) in changes {
             let known = &mut confirmed[id as usize][usize::from(is_floor)];
@@ -397,16 +293,16 @@ proptest! {
             };
             if done.is_err() {
                 flash.power_on();
-                store = flash.open();
+                store = open(&flash);
             }
             flash.power_on();
-            let read = |store: &mut FlashCounters<Flash, 8>| match is_floor {
+            let read = |store: &mut Counters| match is_floor {
                 true => store.floor(CounterId(id), CLIENT_TITLE).unwrap(),
                 false => store.ceiling(CounterId(id)).unwrap(),
             };
             let found = read(&mut store);
             prop_assert!(found == value || (done.is_err() && found == *known), "{found}");
-            prop_assert_eq!(read(&mut flash.copy().open()), found);
+            prop_assert_eq!(read(&mut open(&flash.copy())), found);
             *known = found;
             for (id, [ceiling, floor]) in (0..).zip(confirmed) {
                 prop_assert_eq!(store.ceiling(CounterId(id)), Ok(ceiling));
@@ -430,7 +326,7 @@ fn at_every_write() {
                 world.handle(&Event::ChangeKey(round % KEYS));
             }
         }
-        let is_cut = |flash: &Flash| flash.0.borrow().left.is_none();
+        let is_cut = |flash: &Flash| !flash.awaits_cut();
         if !is_cut(&world.meter.flash) && !is_cut(&world.client.flash) {
             break;
         }
@@ -450,7 +346,7 @@ fn at_every_write() {
 fn while_it_is_made() {
     for torn in [0x00, 0xA5, 0xFF] {
         for units in 0..8 {
-            let flash = Flash::new();
+            let flash = Flash::new(SECTORS);
             flash.cut_after(units, torn);
             let made = FlashCounters::<_, 8>::format(flash.clone(), 0, AREA as u32).is_ok();
             flash.power_on();
@@ -459,18 +355,18 @@ fn while_it_is_made() {
             assert_eq!(FlashCounters::<_, 8>::is_unused(flash, 0, AREA as u32), Ok(true));
         }
     }
-    let flash = Flash::formatted();
-    flash.open().reserve(CounterId(0), 5).unwrap();
+    let flash = formatted();
+    open(&flash).reserve(CounterId(0), 5).unwrap();
     assert_eq!(FlashCounters::<_, 8>::is_unused(flash, 0, AREA as u32), Ok(false));
 }
 
 #[test]
 fn a_forgotten_key_begins_anew_and_a_medium_that_is_not_ours_is_refused() {
-    assert!(FlashCounters::<_, 8>::open(Flash::new(), 0, AREA as u32).is_err());
-    assert!(FlashCounters::<_, 16>::format(Flash::new(), 0, AREA as u32).is_err(), "too short");
-    assert!(FlashCounters::<_, 8>::format(Flash::new(), 8, AREA as u32).is_err(), "not aligned");
-    let flash = Flash::formatted();
-    let mut store = flash.open();
+    assert!(FlashCounters::<_, 8>::open(Flash::new(SECTORS), 0, AREA as u32).is_err());
+    assert!(FlashCounters::<_, 16>::format(Flash::new(SECTORS), 0, AREA as u32).is_err(), "too short");
+    assert!(FlashCounters::<_, 8>::format(Flash::new(SECTORS), 8, AREA as u32).is_err(), "not aligned");
+    let flash = formatted();
+    let mut store = open(&flash);
     for n in 0..8 {
         store.reserve(CounterId(n), 5).unwrap();
     }
@@ -479,7 +375,7 @@ fn a_forgotten_key_begins_anew_and_a_medium_that_is_not_ours_is_refused() {
     assert_eq!(store.ceiling(CounterId(0)), Ok(5), "a ceiling never goes down");
     store.forget(CounterId(3)).unwrap();
     store.reserve(CounterId(8), 6).unwrap();
-    let mut store = flash.open();
+    let mut store = open(&flash);
     assert_eq!((store.ceiling(CounterId(3)), store.ceiling(CounterId(8))), (Ok(0), Ok(6)));
 }
 
