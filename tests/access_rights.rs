@@ -331,6 +331,33 @@ fn each_block_of_a_long_value_is_asked_for_anew() {
     assert!(refused.ends_with("0103"), "{refused}");
 }
 
+/// Of a list that leaves in blocks, all from the value of an attribute on are as protected as it demands.
+#[test]
+fn the_blocks_of_a_list_are_as_protected_as_what_was_in_them() {
+    const BUFFER: &str = "00070100630100FF02";
+    for (list, is_first) in [(format!("{VALUE}00{BUFFER}00"), true), (format!("{BUFFER}00{VALUE}00"), false)]
+    {
+        let mut client = Client::new();
+        client.link.out.truncate(500);
+        client.link.meter.device.attribute_rights =
+            vec![(ENERGY, 2, AccessRights::READ | AccessRights::AUTHENTICATED_RESPONSE)];
+        let mut protections = Vec::new();
+        let mut request = format!("C003C102{list}");
+        loop {
+            let (block, protection) = client.ask(Protection::empty(), &request);
+            protections.push(protection);
+            if block.starts_with("C402C101") {
+                break;
+            }
+            assert!(block.starts_with("C402C100"), "{block}");
+            request = format!("C002C1{:08X}", protections.len());
+        }
+        assert!(protections.len() > 2, "{protections:?}");
+        let (first, last) = (protections[0], protections[protections.len() - 1]);
+        assert!(last.contains(A) && first.contains(A) == is_first, "{protections:?}");
+    }
+}
+
 /// The policy of the setup that an association refers to holds for it, ciphered or not.
 #[test]
 fn an_association_without_ciphering_is_held_to_the_policy_of_its_setup() {
