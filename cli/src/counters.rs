@@ -4,9 +4,10 @@
 //! runs that drew from one counter would use a nonce twice, so the second one waits.
 //!
 //! With the counter of what we send stand those of what came in, for each meter: where it was met, and its title. A meter
-//! that has to prove itself by our challenge (HLS) is new whatever its counters are, so they are held against it only where
-//! there is no challenge: there alone could an earlier run be played back. Another meter under the same keys, which begins
-//! anew, is another one by its address.
+//! that has to prove itself by our challenge (HLS) is new whatever its counters are, so they matter only where there is no
+//! challenge: there alone could an earlier run be played back. In a file that the user names they are held against the
+//! meter. In the one that all meters under a key share, a meter that was exchanged, or is simulated, may begin anew at the
+//! same address: the user is told.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -80,8 +81,15 @@ pub(crate) struct Kept {
     pub(crate) is_stated: bool,
     /// The name under which the counters of the meter stand.
     meter: CounterId,
-    /// Whether the meter answers a challenge.
-    is_challenged: bool,
+    /// What is made of a meter whose counters go back.
+    going_back: GoingBack,
+}
+
+enum GoingBack {
+    Refused,
+    Told,
+    /// It answers a challenge.
+    Accepted,
 }
 
 impl Kept {
@@ -92,7 +100,12 @@ impl Kept {
         };
         let meter = received(place.as_bytes())?;
         let is_stated = matches!(target.counter, CounterSource::Value(_));
-        Ok(Self { store, is_stated, meter, is_challenged: target.mechanism.is_hls() })
+        let going_back = match target.counter {
+            _ if target.mechanism.is_hls() => GoingBack::Accepted,
+            CounterSource::File(_) => GoingBack::Refused,
+            _ => GoingBack::Told,
+        };
+        Ok(Self { store, is_stated, meter, going_back })
     }
 }
 
@@ -106,7 +119,10 @@ impl CounterStore for Kept {
     }
 
     fn floor(&mut self, _: CounterId, peer: SystemTitle) -> std::result::Result<u32, StorageError> {
-        if self.is_challenged { Ok(0) } else { self.store.floor(self.meter, peer) }
+        match self.going_back {
+            GoingBack::Refused => self.store.floor(self.meter, peer),
+            GoingBack::Told | GoingBack::Accepted => Ok(0),
+        }
     }
 
     fn reserve_floor(
@@ -115,6 +131,13 @@ impl CounterStore for Kept {
         peer: SystemTitle,
         floor: u32,
     ) -> std::result::Result<(), StorageError> {
+        if matches!(self.going_back, GoingBack::Told) && floor <= self.store.floor(self.meter, peer)? {
+            eprintln!(
+                "dlms: an earlier run heard higher counters from this meter: it counts anew, or somebody plays back what it \
+                 said; with a --counter-file of its own that is refused"
+            );
+            self.going_back = GoingBack::Accepted;
+        }
         self.store.reserve_floor(self.meter, peer, floor)
     }
 }
