@@ -12,19 +12,24 @@ use crate::{
     SecurityError, Signature,
 };
 
-/// The same for the curve of a key, with the types of its crate.
+/// The same for the curve of a key, with the types of its crate. Each is a function, so that the variables of both do not
+/// share one stack frame.
 macro_rules! on_curve {
-    ($curve:expr, $crate_name:ident, $hash:ident => $body:expr) => {
+    ($curve:expr, $crate_name:ident, $hash:ident, ($($name:ident: $type:ty),*) -> $result:ty $body:block) => {
         match $curve {
             Curve::P256 => {
                 use p256 as $crate_name;
                 type $hash = Sha256;
-                $body
+                #[cfg_attr(target_os = "none", inline(never))]
+                fn on($($name: $type),*) -> $result $body
+                on($($name),*)
             }
             Curve::P384 => {
                 use p384 as $crate_name;
                 type $hash = Sha384;
-                $body
+                #[cfg_attr(target_os = "none", inline(never))]
+                fn on($($name: $type),*) -> $result $body
+                on($($name),*)
             }
         }
     };
@@ -60,11 +65,11 @@ impl<R: Random, const FUNCTIONS: u8> PublicKeyProvider for RustCrypto<R, FUNCTIO
 // Whatever the random octets come from, curves are compiled once, here.
 
 fn is_scalar(curve: Curve, key: &PrivateKey) -> bool {
-    on_curve!(curve, ecc, _Hash => ecc::SecretKey::from_slice(key.expose()).is_ok())
+    on_curve!(curve, ecc, _Hash, (key: &PrivateKey) -> bool { ecc::SecretKey::from_slice(key.expose()).is_ok() })
 }
 
 fn public_key(key: &PrivateKey) -> Result<PublicKey, SecurityError> {
-    on_curve!(key.curve(), ecc, _Hash => {
+    on_curve!(key.curve(), ecc, _Hash, (key: &PrivateKey) -> Result<PublicKey, SecurityError> {
         use ecc::elliptic_curve::sec1::ToSec1Point;
         let key_pair = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
         let point = key_pair.public_key().to_sec1_point(false);
@@ -73,7 +78,7 @@ fn public_key(key: &PrivateKey) -> Result<PublicKey, SecurityError> {
 }
 
 fn sign(key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
-    on_curve!(key.curve(), ecc, Hash => {
+    on_curve!(key.curve(), ecc, Hash, (key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
         // Not by way of `SigningKey`, which computes the public key too: as much work as the signature.
         let scalar = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?.to_nonzero_scalar();
         let scalar = Zeroizing::new(scalar);
@@ -87,7 +92,7 @@ fn verify(key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(
     if key.curve() != signature.curve() {
         return Err(SecurityError::SignatureMismatch);
     }
-    on_curve!(key.curve(), ecc, Hash => {
+    on_curve!(key.curve(), ecc, Hash, (key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(), SecurityError> {
         use ecc::ecdsa::{self, signature::hazmat::PrehashVerifier};
         let key = ecdsa::VerifyingKey::from_sec1_bytes(key.sec1(&mut [0; 97])).map_err(invalid)?;
         ecdsa::Signature::from_slice(signature.octets())
@@ -100,7 +105,7 @@ fn agree(key: &PrivateKey, peer: &PublicKey, other_info: &[&[u8]]) -> Result<Sec
     if key.curve() != peer.curve() {
         return Err(SecurityError::InvalidKey);
     }
-    on_curve!(key.curve(), ecc, _Hash => {
+    on_curve!(key.curve(), ecc, _Hash, (key: &PrivateKey, peer: &PublicKey, other_info: &[&[u8]]) -> Result<SecretKey, SecurityError> {
         let own = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
         let point = ecc::PublicKey::from_sec1_bytes(peer.sec1(&mut [0; 97])).map_err(invalid)?;
         let shared = ecc::elliptic_curve::ecdh::diffie_hellman(own.to_nonzero_scalar(), point.as_affine());
