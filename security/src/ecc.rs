@@ -69,7 +69,8 @@ fn is_scalar(curve: Curve, key: &PrivateKey) -> bool {
 }
 
 fn public_key(key: &PrivateKey) -> Result<PublicKey, SecurityError> {
-    on_curve!(key.curve(), ecc, _Hash, (key: &PrivateKey) -> Result<PublicKey, SecurityError> {
+    on_curve!(key.curve(), ecc, _Hash,
+        (key: &PrivateKey) -> Result<PublicKey, SecurityError> {
         use ecc::elliptic_curve::sec1::ToSec1Point;
         let key_pair = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
         let point = key_pair.public_key().to_sec1_point(false);
@@ -78,7 +79,8 @@ fn public_key(key: &PrivateKey) -> Result<PublicKey, SecurityError> {
 }
 
 fn sign(key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
-    on_curve!(key.curve(), ecc, Hash, (key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
+    on_curve!(key.curve(), ecc, Hash,
+        (key: &PrivateKey, message: &[&[u8]]) -> Result<Signature, SecurityError> {
         // Not by way of `SigningKey`, which computes the public key too: as much work as the signature.
         let scalar = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?.to_nonzero_scalar();
         let scalar = Zeroizing::new(scalar);
@@ -92,7 +94,8 @@ fn verify(key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(
     if key.curve() != signature.curve() {
         return Err(SecurityError::SignatureMismatch);
     }
-    on_curve!(key.curve(), ecc, Hash, (key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(), SecurityError> {
+    on_curve!(key.curve(), ecc, Hash,
+        (key: &PublicKey, message: &[&[u8]], signature: &Signature) -> Result<(), SecurityError> {
         use ecc::ecdsa::{self, signature::hazmat::PrehashVerifier};
         let key = ecdsa::VerifyingKey::from_sec1_bytes(key.sec1(&mut [0; 97])).map_err(invalid)?;
         ecdsa::Signature::from_slice(signature.octets())
@@ -105,7 +108,8 @@ fn agree(key: &PrivateKey, peer: &PublicKey, other_info: &[&[u8]]) -> Result<Sec
     if key.curve() != peer.curve() {
         return Err(SecurityError::InvalidKey);
     }
-    on_curve!(key.curve(), ecc, _Hash, (key: &PrivateKey, peer: &PublicKey, other_info: &[&[u8]]) -> Result<SecretKey, SecurityError> {
+    on_curve!(key.curve(), ecc, _Hash,
+        (key: &PrivateKey, peer: &PublicKey, other_info: &[&[u8]]) -> Result<SecretKey, SecurityError> {
         let own = ecc::SecretKey::from_slice(key.scalar()?).map_err(invalid)?;
         let point = ecc::PublicKey::from_sec1_bytes(peer.sec1(&mut [0; 97])).map_err(invalid)?;
         let shared = ecc::elliptic_curve::ecdh::diffie_hellman(own.to_nonzero_scalar(), point.as_affine());
