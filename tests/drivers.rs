@@ -267,20 +267,26 @@ fn async_over_the_wrapper() {
     both_ends(wrapper_server(), wrapper_client(), Security::Plain);
 }
 
-/// What a client says that nobody answers, and when.
-fn unanswered<F: ClientFraming>(framing: F) -> (DriverError<Infallible>, Duration) {
-    let clock = Clock::default();
-    let (here, _there) = Pipe::pair();
-    let provider = provider();
-    let environment = Environment {
-        provider: &provider,
-        counters: &mut Counters::default(),
+/// What a client without keys works with.
+fn plain<'e>(provider: &'e Provider, counters: &'e mut Counters) -> Environment<'e, Provider> {
+    Environment {
+        provider,
+        counters,
         security: None,
         key_ring: None,
         public_keys: None,
         manufacturer: None,
         now: Duration::ZERO,
-    };
+    }
+}
+
+/// What a client says that nobody answers, and when.
+fn unanswered<F: ClientFraming>(framing: F) -> (DriverError<Infallible>, Duration) {
+    let clock = Clock::default();
+    let (here, _there) = Pipe::pair();
+    let provider = provider();
+    let mut counters = Counters::default();
+    let environment = plain(&provider, &mut counters);
     let client = Client::<Provider, _>::new(ClientConfig::public(), vec![0; 100]);
     let line = AsyncLine::new(here, clock.clone());
     let mut connection = Connection::new(line, framing, client, environment, || vec![0; 600]);
@@ -341,15 +347,8 @@ fn a_refused_client_leaves_the_link_to_others() {
     let provider = provider();
     let mut client_line = AsyncLine::new(here, clock.clone());
     for (client, is_known) in [(99, false), (16, true), (99, false)] {
-        let environment = Environment {
-            provider: &provider,
-            counters: &mut Counters::default(),
-            security: None,
-            key_ring: None,
-            public_keys: None,
-            manufacturer: None,
-            now: Duration::ZERO,
-        };
+        let mut counters = Counters::default();
+        let environment = plain(&provider, &mut counters);
         let config = PrimaryConfig::new(ClientAddress::new(client).unwrap(), ServerAddress::one(1).unwrap());
         let framing = HdlcFraming::new(Deframer::new([0; MAX_FRAME]), Primary::new(config, vec![0; 600]));
         let engine = Client::<Provider, _>::new(ClientConfig::public(), vec![0; 100]);

@@ -347,9 +347,8 @@ async fn highest_counter(session: &mut Session) -> Result<u32> {
 /// was sent: wrong keys, a replay.
 fn not_opened(error: &Error, target: &Target) -> Failure {
     let failure = failure(error);
-    if let (Error::Refused(Refusal::Protection(ProtectionError::Replay(_))), Some(keys)) =
-        (error, &target.keys)
-        && let Ok(Some(path)) = counters::file(target, keys)
+    if let (Error::Refused(Refusal::Protection(ProtectionError::Replay(_))), CounterSource::File(path)) =
+        (error, &target.counter)
     {
         return failure.hint(format!(
             "an earlier run heard higher counters: a replay, or a meter that counts anew; for that one, give another \
